@@ -1,0 +1,111 @@
+/**
+ * A guard: one kernel control that hostd can hold for a window. Arming is always lease → arbitration → one
+ * write: for each target the controller keeps all leases and writes the strictest; it never writes per session.
+ */
+
+/** What a control is set on. */
+export type Target =
+  | { type: 'host' }
+  | { type: 'cpu'; cpu: number }
+  | { type: 'policy'; policy: number }
+  /** A task is its tid and start time (field 22 of /proc/PID/stat): tids are reused. */
+  | { type: 'task'; tgid: number; tid: number; startTime: string };
+
+export type GuardId =
+  | 'idle.cpu' // cpuN/power/pm_qos_resume_latency_us
+  | 'idle.global' // /dev/cpu_dma_latency
+  | 'idle.state' // cpuidle/stateN/disable
+  | 'frequency.task' // uclamp.min
+  | 'frequency.policy' // scaling_min_freq
+  | 'frequency.preference' // energy_performance_preference
+  | 'scheduler.slice' // EEVDF slice, else nice
+  | 'timer.slack' // /proc/PID/timerslack_ns
+  | 'placement'; // CPU affinity hint
+
+export interface Availability {
+  guard: GuardId;
+  available: boolean;
+  /** Chosen for this machine. At most one idle and one frequency guard are. */
+  chosen: boolean;
+  /** Why it is (not) available or chosen, in a sentence. */
+  reason: string;
+}
+
+/**
+ * One kind of control. Values are strings as the kernel reads and writes them. `write` is the only place that
+ * changes the machine, and is called by the lease controller alone, after the journal has its intent.
+ */
+export interface Guard {
+  readonly id: GuardId;
+  probe(): Availability;
+  /** The targets that must be held so that `cpu` (or the task) is guarded: a shared policy, core siblings. */
+  targets(window: WindowRequest): Target[];
+  /** The value wanted for this window on this target. */
+  wanted(target: Target, window: WindowRequest): string;
+  /** The strictest of wanted values, given the value found before the first lease. */
+  strictest(target: Target, wanted: readonly string[], original: string): string;
+  read(target: Target): string;
+  write(target: Target, value: string): void;
+  /** Makes a CPU that already sleeps see the new value. No-op where the kernel does it. */
+  kick(target: Target): void;
+  /** Whether `read` is what our write of `value` may have become (rounding, clamping) rather than a foreign writer's. */
+  isOurs(target: Target, written: string, readBackThen: string, readNow: string): boolean;
+  /** Cost of one armed millisecond on this target: depth × capacity, 1 = one CPU held out of its deepest state. */
+  weight(target: Target): number;
+}
+
+/** What a latency window asks for. */
+export interface WindowRequest {
+  /** Session id: the owner of every lease taken. */
+  owner: string;
+  /** A word and the wait: `predicted s1/42`. Shown in /v1/leases. */
+  reason: string;
+  cpus: readonly number[];
+  tasks: readonly { tgid: number; tid: number; startTime: string }[];
+  /** The deepest exit latency wanted, microseconds. */
+  latencyUs: number;
+  /** CLOCK_MONOTONIC microseconds. A lease without expiry can't exist. */
+  expiresAt: number;
+}
+
+export interface LeaseInfo {
+  id: number;
+  owner: string;
+  reason: string;
+  guard: GuardId;
+  target: Target;
+  wanted: string;
+  since: number;
+  expiresAt: number;
+}
+
+/** Taken leases of one window. */
+export interface Hold {
+  readonly id: number;
+  /** Sum over targets of weight: tokens for each armed millisecond. */
+  readonly weight: number;
+  /** The CPUs that are armed because of it. */
+  readonly cpus: readonly number[];
+}
+
+/** The lease controller. docs/guards.md describes what it promises. */
+export interface GuardController {
+  readonly availability: readonly Availability[];
+  /** Tokens for each armed millisecond that `arm` would cost. */
+  price(window: WindowRequest): number;
+  arm(window: WindowRequest): Hold;
+  extend(hold: Hold, expiresAt: number): void;
+  release(hold: Hold): void;
+  releaseOwner(owner: string): void;
+  releaseAll(): void;
+  isArmed(cpu: number): boolean;
+  leases(): LeaseInfo[];
+  onEvent: ((event: GuardEvent) => void) | undefined;
+  close(): void;
+}
+
+export type GuardEvent =
+  | { type: 'armed' | 'released'; guard: GuardId; target: Target; value: string; at: number }
+  | { type: 'foreign_writer'; guard: GuardId; target: Target; found: string; ours: string; at: number }
+  | { type: 'expired'; owner: string; reason: string; at: number }
+  | { type: 'failed'; guard: GuardId; target: Target; code: string; message: string; at: number };

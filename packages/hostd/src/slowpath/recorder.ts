@@ -1,0 +1,48 @@
+import type { KernelCategory } from '@prewake/sdk/protocol';
+import type { ExitRecord, ForkRecord, Slice } from './slice.ts';
+
+/** Where a category's figures come from on this machine, best tier first, or why there are none. */
+export interface CategorySource {
+  category: KernelCategory;
+  tier: 'tp_btf' | 'fentry' | 'kprobe' | 'counters' | 'unavailable';
+  /** What is missing, in a sentence, where the tier is not the best one: `doctor` prints it. */
+  reason?: string;
+}
+
+export interface RecordSink {
+  slice(slice: Slice): void;
+  fork(fork: ForkRecord): void;
+  exit(exit: ExitRecord): void;
+}
+
+export interface DrainResult {
+  records: number;
+  /** Records that a full ring dropped since the last drain. */
+  lost: number;
+}
+
+/** Writes slices of tracked processes. Nothing of it runs while it is detached. */
+export interface Recorder {
+  readonly source: 'bpf' | 'schedstat' | 'none';
+  /** Why not the best source, where it is not. */
+  readonly reason: string | undefined;
+  readonly categories: readonly CategorySource[];
+  readonly attached: boolean;
+  /** CLOCK_MONOTONIC nanoseconds of the last attach; 0 while detached. A step that began before is unknown. */
+  readonly attachedAt: number;
+  attach(): void;
+  detach(): void;
+  /** Follow the threads of a process and every child that it spawns from now on. */
+  track(tgid: number): void;
+  untrack(tgid: number): void;
+  /**
+   * Reads what the ring holds. Never blocks. Ascending by switch-out within a CPU, not across CPUs.
+   * The slice that a thread is in the middle of is not there yet.
+   */
+  drain(sink: RecordSink): DrainResult;
+  /** Called when the ring is half full, from an event that does not poll. */
+  onPressure: (() => void) | undefined;
+  /** The CPU on which a thread last ran and the one that handled its last wakeup's event; -1 unknown. */
+  lastCpu(tid: number): { home: number; completion: number };
+  close(): void;
+}
