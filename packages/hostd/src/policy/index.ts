@@ -1,0 +1,3 @@
+export * from './config.ts';
+export * from './facts.ts';
+export * from './policy.ts';
