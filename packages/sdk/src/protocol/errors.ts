@@ -15,6 +15,9 @@ export class PrewakeError extends Error {
   }
 
   static override [Symbol.hasInstance](value: unknown): boolean {
+    // A subclass is told by its own prototype; only the base is told by the brand.
+    // biome-ignore lint/complexity/noThisInStatic: the class that `instanceof` was asked about
+    if (this !== PrewakeError) return Function.prototype[Symbol.hasInstance].call(this, value);
     return typeof value === 'object' && value !== null && (value as Record<symbol, unknown>)[brand] === true;
   }
 }
