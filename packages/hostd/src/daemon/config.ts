@@ -1,0 +1,99 @@
+import { homedir } from 'node:os';
+import { dirname, join } from 'node:path';
+import { PrewakeError, SYSTEM_SOCKET } from '@prewake/sdk/protocol';
+import type { GuardId } from '../guards/guard.ts';
+import {
+  type BudgetConfig,
+  defaultBudgetConfig,
+  defaultPolicyConfig,
+  type PolicyConfig,
+} from '../policy/config.ts';
+import { defaultSessionLimits, type SessionLimits } from '../session/session.ts';
+
+/**
+ * hostd's whole configuration, complete: what a file leaves out has its default. schema/hostd.schema.json says
+ * what each key means, its unit and its range, and docs/configuration.md is made from it.
+ */
+export interface HostdConfig {
+  /** The file that it came from; undefined: none, defaults only. */
+  file: string | undefined;
+  socket: string;
+  runtimeDir: string;
+  stateDir: string;
+  adminGroup: string;
+  logLevel: LogLevel;
+  sessions: SessionsConfig;
+  guards: GuardsConfig;
+  policy: PolicyConfig & { activeWindowMs: number };
+  budget: BudgetConfig;
+  recorder: RecorderConfig;
+  metrics: { listen: { host: string; port: number } | undefined };
+}
+
+export const LOG_LEVELS = ['error', 'warn', 'info', 'debug'] as const;
+export type LogLevel = (typeof LOG_LEVELS)[number];
+
+export interface SessionsConfig extends SessionLimits {
+  maxPerUser: number;
+  max: number;
+}
+
+export interface GuardsConfig {
+  idle: 'auto' | Extract<GuardId, `idle.${string}`> | 'off';
+  frequency: 'auto' | Extract<GuardId, `frequency.${string}`> | 'off';
+  scheduler: 'auto' | 'off';
+  timer: 'auto' | 'off';
+  placement: 'on' | 'off';
+  /** Microseconds. */
+  idleLatencyUs: number;
+  /** Part of a CPU's highest frequency, 0–1. */
+  capacity: number;
+  cpus: readonly number[] | 'all';
+}
+
+export interface RecorderConfig {
+  source: 'auto' | 'bpf' | 'schedstat' | 'off';
+  /** A power of two. */
+  ringBytes: number;
+  detachAfterMs: number;
+}
+
+/** What the defaults depend on. A test gives a host of its own. */
+export interface HostFacts {
+  env: NodeJS.ProcessEnv;
+  root: boolean;
+  /** Online CPUs, at least 1. */
+  cpus: number;
+}
+
+/**
+ * The configuration of a host without a file.
+ *
+ * @throws PrewakeError `PREWAKE_CONFIG` where an unprivileged user has no place for a socket.
+ */
+export function defaultConfig(host: HostFacts): HostdConfig {
+  const socket = defaultSocket(host);
+  return {
+    file: undefined,
+    socket,
+    runtimeDir: dirname(socket),
+    stateDir: defaultStateDir(host),
+    adminGroup: 'prewake',
+    logLevel: 'info',
+    sessions: { maxPerUser: 64, max: 4096, ...defaultSessionLimits },
+    guards: {
+      idle: 'auto',
+      frequency: 'auto',
+      scheduler: 'auto',
+      timer: 'auto',
+      placement: 'off',
+      idleLatencyUs: 50,
+      capacity: 0.5,
+      cpus: 'all',
+    },
+    policy: { ...defaultPolicyConfig, activeWindowMs: 2 },
+    budget: defaultBudgetConfig(host.cpus),
+    recorder: { source: 'auto', ringBytes: 4 * 1024 * 1024, detachAfterMs: 10_000 },
+    metrics: { listen: undefined },
+  };
+}

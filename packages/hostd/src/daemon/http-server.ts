@@ -1,0 +1,108 @@
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import type { Socket } from 'node:net';
+import { HEADER, negotiateVersion, PrewakeError, SESSION_PATH, UPGRADE_OFFER } from '@prewake/sdk/protocol';
+import { type Peer, peerOf } from '../kernel/peer.ts';
+
+/** A request must be whole and answered within this time; sessions and event streams are exempt. */
+const REQUEST_TIMEOUT_MS = 10_000;
+
+export interface HttpHandlers {
+  request(request: IncomingMessage, response: ServerResponse, peer: Peer): void;
+  /** Takes the connection for a session, or gives a status and a code for its refusal. */
+  session(
+    stream: Socket,
+    peer: Peer,
+    client: string,
+    accept: (headers: Record<string, string>) => void,
+  ): { status: number; error: PrewakeError } | undefined;
+}
+
+/** HTTP on a Unix socket. At rest it has no timer and no wakeup. */
+export function createHttpServer(handlers: HttpHandlers): Server {
+  const server = createServer({
+    // Node's checker wakes twice a minute for ever; the deadline of each connection below does its work.
+    connectionsCheckingInterval: 2 ** 31 - 1,
+    maxHeaderSize: 8192,
+  });
+  server.on('connection', (socket: Socket) => {
+    const deadline = setTimeout(() => socket.destroy(), REQUEST_TIMEOUT_MS).unref();
+    socket.once('close', () => clearTimeout(deadline));
+    socket.once('prewake:keep', () => clearTimeout(deadline));
+  });
+  server.on('request', (request, response) => {
+    try {
+      handlers.request(request, response, peerOf(request.socket));
+    } catch (error) {
+      sendError(response, error);
+    }
+  });
+  server.on('upgrade', (request, stream, head) => {
+    // A Unix server's streams are sockets; @types/node says Duplex for the TLS case.
+    upgrade(handlers, request, stream as Socket, head);
+  });
+  server.on('clientError', (_error, stream) => {
+    stream.end('HTTP/1.1 400 Bad Request\r\nConnection: close\r\nContent-Length: 0\r\n\r\n');
+  });
+  return server;
+}
+
+/** Exempts a connection from the request deadline. */
+export function keepConnection(socket: Socket): void {
+  socket.emit('prewake:keep');
+}
+
+function upgrade(handlers: HttpHandlers, request: IncomingMessage, stream: Socket, head: Buffer): void {
+  const refuse = (status: string, error: PrewakeError, headers = '') => {
+    const body = `${JSON.stringify({ error: { code: error.code, message: error.message } })}\n`;
+    stream.on('error', () => {});
+    stream.end(
+      `HTTP/1.1 ${status}\r\nContent-Type: application/json\r\n${headers}Content-Length: ${Buffer.byteLength(body)}\r\nConnection: close\r\n\r\n${body}`,
+    );
+    stream.destroySoon();
+  };
+  const path = request.url?.split('?')[0];
+  if (path !== SESSION_PATH) {
+    refuse('404 Not Found', new PrewakeError('PREWAKE_NOT_FOUND', `nothing to upgrade at ${path}`));
+    return;
+  }
+  const version = negotiateVersion(request.headers.upgrade);
+  if (version === undefined) {
+    refuse(
+      '426 Upgrade Required',
+      new PrewakeError('PREWAKE_VERSION_MISMATCH', `hostd speaks ${UPGRADE_OFFER}`),
+      `Upgrade: ${UPGRADE_OFFER}\r\n`,
+    );
+    return;
+  }
+  try {
+    const client = String(request.headers[HEADER.client] ?? '').slice(0, 200);
+    const refused = handlers.session(stream, peerOf(stream), client, (headers) => {
+      const lines = Object.entries({ Upgrade: `prewake/${version}`, Connection: 'Upgrade', ...headers });
+      stream.write(
+        `HTTP/1.1 101 Switching Protocols\r\n${lines.map(([name, value]) => `${name}: ${value}\r\n`).join('')}\r\n`,
+      );
+      keepConnection(stream);
+      if (head.length > 0) stream.unshift(head);
+    });
+    if (refused) refuse(`${refused.status} Refused`, refused.error);
+  } catch (error) {
+    refuse(
+      '403 Forbidden',
+      error instanceof PrewakeError ? error : new PrewakeError('PREWAKE_INTERNAL', String(error)),
+    );
+  }
+}
+
+/** Answers with a coded error. */
+export function sendError(response: ServerResponse, error: unknown, status = 500): void {
+  const coded =
+    error instanceof PrewakeError
+      ? error
+      : new PrewakeError('PREWAKE_INTERNAL', 'hostd failed to answer', { cause: error });
+  sendJson(response, { error: { code: coded.code, message: coded.message } }, status);
+}
+
+export function sendJson(response: ServerResponse, body: unknown, status = 200): void {
+  response.writeHead(status, { 'content-type': 'application/json' });
+  response.end(`${JSON.stringify(body)}\n`);
+}
