@@ -40,8 +40,12 @@ export interface BucketState {
   capacity: number;
   refillPerSecond: number;
   degraded: boolean;
+  /** Tokens granted since the bucket was made, refunds not taken off. */
   granted: number;
+  /** Requests refused. */
   refused: number;
+  /** Tokens that refill has added. */
+  refilled: number;
 }
 
 export interface BudgetChange {
