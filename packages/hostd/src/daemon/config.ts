@@ -66,13 +66,8 @@ export interface HostFacts {
   cpus: number;
 }
 
-/**
- * The configuration of a host without a file.
- *
- * @throws PrewakeError `PREWAKE_CONFIG` where an unprivileged user has no place for a socket.
- */
-export function defaultConfig(host: HostFacts): HostdConfig {
-  const socket = defaultSocket(host);
+/** The configuration of a host without a file. */
+export function defaultConfig(host: HostFacts, socket = defaultSocket(host)): HostdConfig {
   return {
     file: undefined,
     socket,
@@ -96,4 +91,21 @@ export function defaultConfig(host: HostFacts): HostdConfig {
     recorder: { source: 'auto', ringBytes: 4 * 1024 * 1024, detachAfterMs: 10_000 },
     metrics: { listen: undefined },
   };
+}
+
+/**
+ * Where hostd listens when nothing else is said.
+ *
+ * @throws PrewakeError `PREWAKE_CONFIG` where an unprivileged user has no runtime directory.
+ */
+export function defaultSocket({ env, root }: HostFacts): string {
+  if (env.PREWAKE_SOCKET) return env.PREWAKE_SOCKET;
+  if (root) return SYSTEM_SOCKET;
+  if (env.XDG_RUNTIME_DIR) return join(env.XDG_RUNTIME_DIR, 'prewake', 'hostd.sock');
+  throw new PrewakeError('PREWAKE_CONFIG', 'socket: XDG_RUNTIME_DIR is not set; say --socket PATH');
+}
+
+function defaultStateDir({ env, root }: HostFacts): string {
+  if (root) return '/var/lib/prewake';
+  return join(env.XDG_STATE_HOME ?? join(env.HOME ?? homedir(), '.local', 'state'), 'prewake');
 }
