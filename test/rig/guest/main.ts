@@ -1,0 +1,42 @@
+// Runs check sets in the guest: `node main.js smoke.js guards.js …`. One JSON line a check in $RIG_SHARE/results.ndjson.
+import { appendFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { type CheckResult, type CheckSet, SkipCheck } from './check.ts';
+
+const CHECK_TIMEOUT_MS = 90_000;
+const results = join(process.env.RIG_SHARE ?? '/tmp', 'results.ndjson');
+let failed = 0;
+
+for (const file of process.argv.slice(2)) {
+  const { checks } = (await import(join(import.meta.dirname, file))) as { checks: CheckSet };
+  for (const [name, check] of Object.entries(checks)) {
+    const result: CheckResult = { name, outcome: 'passed', notes: [] };
+    console.log(`rig: > ${name}`);
+    try {
+      await Promise.race([
+        check({
+          skip: (reason) => {
+            throw new SkipCheck(reason);
+          },
+          note: (text) => {
+            console.log(`rig:   ${text}`);
+            result.notes.push(text);
+          },
+        }),
+        sleep(CHECK_TIMEOUT_MS, undefined, { ref: false }).then(() => {
+          throw new Error(`not done after ${CHECK_TIMEOUT_MS / 1000} s`);
+        }),
+      ]);
+    } catch (error) {
+      result.outcome = error instanceof SkipCheck ? 'skipped' : 'failed';
+      result.message = error instanceof SkipCheck ? error.message : ((error as Error).stack ?? String(error));
+      if (result.outcome === 'failed') {
+        failed++;
+        console.log(`rig: FAILED ${result.message}`);
+      }
+    }
+    appendFileSync(results, `${JSON.stringify(result)}\n`);
+  }
+}
+process.exit(failed === 0 ? 0 : 1);
