@@ -17,7 +17,7 @@ const need = (install, unpack = []) => ({ install, unpack });
 
 export const tasks = {
   setup: { debian: () => need(runtime), run: () => build().then(() => 0) },
-  demo: { debian: () => need(runtime), run: (args) => runNode('demo/dist/main.js', args) },
+  demo: { debian: () => need(runtime), run: (args) => runNode('bench/dist/demo/main.js', args) },
   prewake: {
     debian: () => need(runtime),
     // The flag keeps an idle hostd from being woken by V8's memory reducer.
