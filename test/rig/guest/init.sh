@@ -34,5 +34,5 @@ mount -t 9p -o trans=virtio,version=9p2000.L,msize=512000,cache=none out run/rig
 ip link set lo up
 echo "rig: up"
 chroot /root /bin/sh /run/rig/job.sh
-echo "$?" > /root/run/rig/exit
+echo "rig: exit $?"
 poweroff -f

@@ -98,7 +98,7 @@ export function guestSuite(title: string, files: readonly GuestFile[], options: 
       }
 
       function reported(): CheckResult[] {
-        const file = join(share, 'results.ndjson');
+        const file = join(share, 'report');
         if (share === '' || !existsSync(file)) return [];
         const text = readFileSync(file, 'utf8');
         return text

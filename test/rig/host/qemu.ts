@@ -7,7 +7,10 @@ export interface Machine {
   vmlinux: string;
   initrd: string;
   acpiTable: string;
-  /** Folder that host and guest share; the debug console of CPU n writes `pstate-n.bin` in it. */
+  /**
+   * Folder that host and guest share. QEMU writes there what the guest sends to its second serial port (`report`)
+   * and to the P-state port of CPU n (`pstate-n.bin`).
+   */
   share: string;
   cmdline: string;
   timeoutMs: number;
@@ -43,6 +46,7 @@ export function boot(machine: Machine): Promise<PowerOff> {
     ...['-machine', 'q35', '-accel', 'tcg,thread=multi'],
     ...['-cpu', 'max,vendor=GenuineIntel,family=6,model=158', '-smp', '2', '-m', '1G'],
     ...['-nodefaults', '-display', 'none', '-no-reboot', '-serial', 'stdio'],
+    ...['-chardev', `file,id=report,path=${join(machine.share, 'report')}`, '-serial', 'chardev:report'],
     ...['-kernel', machine.vmlinux, '-initrd', machine.initrd, '-acpitable', `file=${machine.acpiTable}`],
     ...pstatePort(0),
     ...pstatePort(1),

@@ -1,13 +1,4 @@
-import {
-  existsSync,
-  mkdirSync,
-  mkdtempSync,
-  readdirSync,
-  readFileSync,
-  rmSync,
-  statSync,
-  writeFileSync,
-} from 'node:fs';
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { AcpiVariant } from './acpi-table.ts';
 import { cacheDir, projectDir } from './paths.ts';
@@ -80,9 +71,9 @@ export async function run(job: RigJob): Promise<RigOutcome> {
     },
   });
   if (power.signal === null && power.status !== 0) throw new Error(`QEMU: ${power.stderr.trim()}`);
-  const exit = join(share, 'exit');
+  const exit = lines.findLast((line) => line.startsWith('rig: exit '));
   return {
-    exitCode: existsSync(exit) ? Number(readFileSync(exit, 'utf8')) : undefined,
+    exitCode: exit === undefined ? undefined : Number(exit.slice('rig: exit '.length)),
     timedOut: power.timedOut,
     console: lines.join('\n'),
     pstates: [readFileSync(join(share, 'pstate-0.bin')), readFileSync(join(share, 'pstate-1.bin'))],
