@@ -21,7 +21,7 @@ export const tasks = {
   prewake: {
     debian: () => need(runtime),
     // The flag keeps an idle hostd from being woken by V8's memory reducer.
-    run: (args) => runNode('packages/hostd/dist/cli/main.js', args, ['--no-memory-reducer']),
+    run: (args) => runNode('packages/hostd/bin/prewake', args, ['--no-memory-reducer']),
   },
   bench: {
     debian: () => need([...runtime, ...testTools]),

@@ -9,7 +9,10 @@ type Limits = Partially<HostdConfig['budget']>;
 
 /** What a configuration file may say, as the schema has it. */
 export type RawConfig = Omit<Partially<HostdConfig>, 'file' | 'guards' | 'budget' | 'metrics'> & {
-  guards?: Omit<Partially<HostdConfig['guards']>, 'cpus'> & { cpus?: string | number };
+  guards?: Omit<Partially<HostdConfig['guards']>, 'cpus' | 'placement'> & {
+    cpus?: string | number;
+    placement?: 'on' | 'off';
+  };
   budget?: Omit<Limits, 'users' | 'cgroups'> & {
     users?: Record<string, Partial<BucketLimit>>;
     cgroups?: { pattern: string; limit: Partial<BucketLimit> }[];

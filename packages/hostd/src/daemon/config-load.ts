@@ -13,6 +13,7 @@ export interface ConfigFlags {
   /** The file; it must exist. Without it the first of {@link configFiles} that exists is read. */
   config?: string | undefined;
   socket?: string | undefined;
+  runtimeDir?: string | undefined;
   stateDir?: string | undefined;
   logLevel?: LogLevel | undefined;
   /** HOST:PORT. */
@@ -51,7 +52,7 @@ export async function loadConfig(
 
   const defaults = defaultConfig(host, socket);
   const { users, cgroups, ...budget } = raw.budget ?? {};
-  const { cpus, ...guards } = raw.guards ?? {};
+  const { cpus, placement, ...guards } = raw.guards ?? {};
   const listen = flags.metricsListen ?? raw.metrics?.listen;
   const config = overlay(defaults, {
     ...raw,
@@ -60,10 +61,12 @@ export async function loadConfig(
     metrics: {},
     file,
     socket,
+    runtimeDir: flags.runtimeDir ?? raw.runtimeDir,
     stateDir: flags.stateDir ?? raw.stateDir,
     logLevel: flags.logLevel ?? raw.logLevel,
   });
   if (cpus !== undefined) config.guards.cpus = parseCpuList(`${file}: guards.cpus`, String(cpus));
+  if (placement === 'on') config.guards.placement = 'placement';
   if (listen !== undefined) {
     const key = flags.metricsListen === undefined ? `${file}: metrics.listen` : '--metrics-listen';
     config.metrics.listen = parseListen(key, listen);

@@ -43,7 +43,7 @@ export interface GuardsConfig {
   frequency: 'auto' | Extract<GuardId, `frequency.${string}`> | 'off';
   scheduler: 'auto' | 'off';
   timer: 'auto' | 'off';
-  placement: 'on' | 'off';
+  placement: Extract<GuardId, 'placement'> | 'off';
   /** Microseconds. */
   idleLatencyUs: number;
   /** Part of a CPU's highest frequency, 0–1. */

@@ -1,0 +1,63 @@
+import type { Availability, LeaseInfo } from '../guards/guard.ts';
+import type { BucketState } from '../policy/policy.ts';
+import type { CategorySource, Recorder } from '../slowpath/recorder.ts';
+
+/** What hostd's endpoints answer. docs/protocol.md describes each field. */
+export interface StatusAnswer {
+  version: string;
+  pid: number;
+  uptimeS: number;
+  mode: 'arm' | 'observe' | 'paused';
+  /** Why it observes or is paused. */
+  reason?: string;
+  paused: boolean;
+  recorder: { source: Recorder['source']; reason?: string; attached: boolean; lost: number };
+  sessions: number;
+  leases: number;
+  counters: Record<string, number>;
+}
+
+export interface CapabilitiesAnswer {
+  guards: Availability[];
+  categories: CategorySource[];
+  recorder: { source: Recorder['source']; reason?: string };
+}
+
+export interface SessionAnswer {
+  id: string;
+  pid: number;
+  uid: number;
+  cgroup: string;
+  client?: string;
+  /** Microseconds of CLOCK_MONOTONIC. */
+  startedAt: number;
+  steps: number;
+  waits: number;
+}
+
+export interface SessionsAnswer {
+  sessions: SessionAnswer[];
+}
+
+export interface LeasesAnswer {
+  leases: LeaseInfo[];
+}
+
+export interface BudgetsAnswer {
+  buckets: BucketState[];
+}
+
+/** Slowpath figures, one row for each category and, with `by`, each value of it. */
+export interface StatsAnswer {
+  stats: {
+    category: string;
+    /** The step, key, cpu, … that the row is about. */
+    of?: string;
+    count: number;
+    sumNs: number;
+    p50Ns: number;
+    p90Ns: number;
+    p99Ns: number;
+    maxNs: number;
+  }[];
+}

@@ -1,0 +1,75 @@
+import { PrewakeError } from '@prewake/sdk/protocol';
+import type { Command } from 'commander';
+import type { MachineFact } from '../kernel/machine-facts.ts';
+import type { CapabilitiesAnswer, StatusAnswer } from './answers.ts';
+import { HostdClient } from './client.ts';
+import { harmless, paint, print, printJson } from './output.ts';
+import { clientCommand } from './show.ts';
+import { packageVersion } from './version.ts';
+import { categoryTable, guardTable } from './what-there-is.ts';
+
+/** What `prewake doctor --json` prints. */
+export interface Diagnosis {
+  version: string;
+  hostd: { running: true; status: StatusAnswer } | { running: false; code: string; reason: string };
+  machine: MachineFact[];
+  /** Who said what follows: the running hostd, or this command's own probe, with this user's rights. */
+  probedBy: 'hostd' | 'doctor';
+  capabilities: CapabilitiesAnswer;
+}
+
+export function doctorCommand(): Command {
+  return clientCommand(
+    'doctor',
+    'what this machine has, what hostd makes of it, and what is missing for more',
+  ).action(async (flags) => {
+    const diagnosis = await diagnose(new HostdClient(flags.socket));
+    if (flags.json) printJson(diagnosis);
+    else print(diagnosisText(diagnosis));
+  });
+}
+
+export async function diagnose(client: HostdClient): Promise<Diagnosis> {
+  const { openKernel } = await import('../kernel/kernel.ts');
+  const { machineFacts } = await import('../kernel/machine-facts.ts');
+  const kernel = openKernel();
+  try {
+    const version = packageVersion();
+    const machine = machineFacts(kernel.files);
+    try {
+      const status = await client.get<StatusAnswer>('/v1/status');
+      const capabilities = await client.get<CapabilitiesAnswer>('/v1/capabilities');
+      return { version, hostd: { running: true, status }, machine, probedBy: 'hostd', capabilities };
+    } catch (error) {
+      if (!(error instanceof PrewakeError)) throw error;
+      const { probe } = await import('./probe.ts');
+      const hostd = { running: false, code: error.code, reason: error.message } as const;
+      return { version, hostd, machine, probedBy: 'doctor', capabilities: await probe() };
+    }
+  } finally {
+    kernel.close();
+  }
+}
+
+function diagnosisText({ hostd, machine, capabilities, probedBy }: Diagnosis): string {
+  const colour = { ok: 'green', limited: 'yellow', missing: 'red', unknown: 'yellow' } as const;
+  const { guards, categories, recorder } = capabilities;
+  const who = probedBy === 'hostd' ? 'as the running hostd has it' : 'as this user would have it';
+  return [
+    hostd.running
+      ? `${paint('green', 'hostd is running')}: ${hostd.status.mode}${hostd.status.reason ? `, ${harmless(hostd.status.reason)}` : ''}`
+      : `${paint('yellow', 'no hostd')}: ${hostd.reason}`,
+    '',
+    'This machine',
+    ...machine.map(
+      ({ name, state, found, needs }) =>
+        `  ${paint(colour[state], state.padEnd(8))} ${name.padEnd(15)} ${found}${needs ? `; needs ${needs}` : ''}`,
+    ),
+    '',
+    `Guards, ${who}`,
+    guardTable(guards),
+    '',
+    `Recorder, ${who}: ${recorder.source}${recorder.reason ? ` (${recorder.reason})` : ''}`,
+    categoryTable(categories),
+  ].join('\n');
+}

@@ -1,0 +1,112 @@
+import { monotonicMicros } from '@prewake/sdk/protocol';
+import { Command } from 'commander';
+import { targetKey } from '../guards/target.ts';
+import type {
+  BudgetsAnswer,
+  CapabilitiesAnswer,
+  LeasesAnswer,
+  SessionsAnswer,
+  StatusAnswer,
+} from './answers.ts';
+import { HostdClient } from './client.ts';
+import { duration, harmless, paint, print, printJson, table } from './output.ts';
+import { categoryTable, guardTable } from './what-there-is.ts';
+
+interface ClientFlags {
+  socket?: string;
+  json?: boolean;
+}
+
+/** A command that asks hostd one thing and shows the answer, as text or, with `--json`, as it came. */
+export function asking<T>(
+  name: string,
+  description: string,
+  path: string,
+  show: (answer: T) => string,
+): Command {
+  return clientCommand(name, description).action(async (flags: ClientFlags) => {
+    const answer = await new HostdClient(flags.socket).get<T>(path);
+    if (flags.json) printJson(answer);
+    else print(show(answer));
+  });
+}
+
+export function clientCommand(name: string, description: string): Command {
+  return new Command(name)
+    .description(description)
+    .option('--socket <path>', "hostd's socket (default: PREWAKE_SOCKET, else the system's, else the user's)")
+    .option('--json', 'print the answer as JSON');
+}
+
+export const showCommands = () => [
+  asking<StatusAnswer>('status', 'what hostd does now', '/v1/status', statusText),
+  asking<SessionsAnswer>('sessions', 'the connected agents', '/v1/sessions', sessionsText),
+  asking<LeasesAnswer>(
+    'leases',
+    'the guards held now, by whom, why and until when',
+    '/v1/leases',
+    leasesText,
+  ),
+  asking<BudgetsAnswer>('budgets', 'the token buckets that pay for armed time', '/v1/budgets', budgetsText),
+  asking<CapabilitiesAnswer>(
+    'capabilities',
+    'the guards and slowpath sources that the running hostd uses, and why',
+    '/v1/capabilities',
+    ({ guards, categories, recorder }) => {
+      const source = `recorder: ${recorder.source}${recorder.reason ? ` (${recorder.reason})` : ''}`;
+      return `${guardTable(guards)}\n\n${source}\n${categoryTable(categories)}`;
+    },
+  ),
+];
+
+export function statusText(status: StatusAnswer): string {
+  const { recorder, counters } = status;
+  const mode = { arm: 'green', observe: 'yellow', paused: 'red' } as const;
+  const lines = [
+    `hostd ${status.version}, pid ${status.pid}, up ${duration(status.uptimeS * 1e9)}`,
+    `mode      ${paint(mode[status.mode], status.mode)}${status.reason ? ` (${harmless(status.reason)})` : ''}`,
+    `recorder  ${recorder.source}, ${recorder.attached ? 'attached' : 'detached'}, ${recorder.lost} records lost${
+      recorder.reason ? ` (${recorder.reason})` : ''
+    }`,
+    `sessions  ${status.sessions}`,
+    `leases    ${status.leases}`,
+  ];
+  const counted = Object.entries(counters).map(([name, count]) => [name, count]);
+  return counted.length === 0
+    ? lines.join('\n')
+    : `${lines.join('\n')}\n\n${table(['counter', 'total'], counted, '')}`;
+}
+
+function sessionsText({ sessions }: SessionsAnswer): string {
+  const now = monotonicMicros();
+  return table(
+    ['session', 'pid', 'uid', 'for', 'steps', 'waits', 'client', 'cgroup'],
+    sessions.map(({ id, pid, uid, startedAt, steps, waits, client, cgroup }) => [
+      ...[id, pid, uid, duration((now - startedAt) * 1000), steps, waits, client, cgroup],
+    ]),
+    'no agent is connected',
+  );
+}
+
+function leasesText({ leases }: LeasesAnswer): string {
+  const now = monotonicMicros();
+  return table(
+    ['lease', 'guard', 'on', 'wanted', 'owner', 'reason', 'held', 'expires in'],
+    leases.map(({ id, guard, target, wanted, owner, reason, since, expiresAt }) => [
+      ...[id, guard, targetKey(target), wanted, owner, reason],
+      ...[duration((now - since) * 1000), duration((expiresAt - now) * 1000)],
+    ]),
+    'no guard is held',
+  );
+}
+
+function budgetsText({ buckets }: BudgetsAnswer): string {
+  return table(
+    ['bucket', 'tokens', 'capacity', 'refill/s', 'granted', 'refused', 'state'],
+    buckets.map(({ bucket, tokens, capacity, refillPerSecond, granted, refused, degraded }) => [
+      ...[bucket, Math.round(tokens), Math.round(capacity), Math.round(refillPerSecond)],
+      ...[Math.round(granted), refused, degraded ? 'degraded' : 'ok'],
+    ]),
+    'no bucket has been used yet',
+  );
+}

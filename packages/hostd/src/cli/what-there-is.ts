@@ -1,0 +1,23 @@
+import type { Availability } from '../guards/guard.ts';
+import type { CategorySource } from '../slowpath/recorder.ts';
+import { paint, table } from './output.ts';
+
+/** The guards of a machine: which are chosen, which could be, and why. */
+export function guardTable(guards: readonly Availability[]): string {
+  const state = ({ chosen, available }: Availability) =>
+    chosen ? 'chosen' : available ? 'available' : 'unavailable';
+  return table(
+    ['guard', 'state', 'why'],
+    guards.map((guard) => [guard.guard, state(guard), guard.reason]),
+    paint('yellow', 'no guard has been probed'),
+  );
+}
+
+/** Where each slowpath category comes from, and what is missing for a better source. */
+export function categoryTable(categories: readonly CategorySource[]): string {
+  return table(
+    ['category', 'source', 'what it lacks'],
+    categories.map(({ category, tier, reason }) => [category, tier, reason ?? '']),
+    'no category is known',
+  );
+}
