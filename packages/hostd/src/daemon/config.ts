@@ -88,7 +88,7 @@ export function defaultConfig(host: HostFacts, socket = defaultSocket(host)): Ho
     },
     policy: { ...defaultPolicyConfig, activeWindowMs: 2 },
     budget: defaultBudgetConfig(host.cpus),
-    recorder: { source: 'auto', ringBytes: 4 * 1024 * 1024, detachAfterMs: 10_000 },
+    recorder: { source: 'auto', ringBytes: 8 * 1024 * 1024, detachAfterMs: 10_000 },
     metrics: { listen: undefined },
   };
 }

@@ -45,3 +45,15 @@ function innermostPid(path: string): number | undefined {
     return undefined;
   }
 }
+
+/** What a thread of a Node process is, by its name: libuv names its pool, V8 and Node their own workers. */
+export function threadRole(tgid: number, tid: number, root = '/'): 'pool' | 'runtime' | 'other' {
+  if (tgid === tid) return 'other';
+  try {
+    const comm = readFileSync(`${root}proc/${tgid}/task/${tid}/comm`, 'utf8').trim();
+    if (comm === 'libuv-worker') return 'pool';
+    return /^(V8Worker|DelayedTaskSche|SignalInspector)/.test(comm) ? 'runtime' : 'other';
+  } catch {
+    return 'other';
+  }
+}

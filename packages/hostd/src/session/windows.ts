@@ -23,8 +23,6 @@ export interface WindowsOptions {
   idleLatencyUs: number;
   /** A wakeup keeps its guards for this long, and each further wakeup renews it. Microseconds. */
   activeWindowUs: number;
-  /** Part of the budget's price for the active window (its guard is held at this share of capacity), 0–1. */
-  activeShare: number;
 }
 
 /** What became of a wait's windows. */
@@ -270,7 +268,7 @@ export class Windows {
   }
 
   /** Asks the budget, then the guards. */
-  #claim(wait: OpenWait, reason: string, lengthUs: number, now: Micros, share = 1): Claim | undefined {
+  #claim(wait: OpenWait, reason: string, lengthUs: number, now: Micros): Claim | undefined {
     const task = wait.claimant.task(wait.frame.thread);
     const request: WindowRequest = {
       owner: wait.claimant.id,
@@ -280,7 +278,7 @@ export class Windows {
       latencyUs: this.#options.idleLatencyUs,
       expiresAt: now + lengthUs + LEASE_GRACE_US,
     };
-    const rate = (this.#options.guards.price(request) / 1000) * share;
+    const rate = this.#options.guards.price(request) / 1000;
     const grant = this.#pay(wait.claimant.payer, rate * lengthUs, now);
     if (!grant.granted) {
       this.#refuse(wait, grant, now);
@@ -326,7 +324,7 @@ export class Windows {
 
   /** A wakeup starts the session's active window, or renews it; waits that are left alone on purpose have none. */
   #renewActive(wait: OpenWait): void {
-    const { activeWindowUs, activeShare, deadlines, guards } = this.#options;
+    const { activeWindowUs, deadlines, guards } = this.#options;
     if (activeWindowUs <= 0 || wait.plan.reason === 'no_benefit' || wait.plan.reason === 'holdout') return;
     const now = this.#options.now();
     const session = wait.claimant.id;
@@ -345,7 +343,7 @@ export class Windows {
       running.deadline = deadlines.at(until, () => this.#endActive(session));
       return;
     }
-    const claim = this.#claim(wait, `active ${session}`, activeWindowUs, now, activeShare);
+    const claim = this.#claim(wait, `active ${session}`, activeWindowUs, now);
     if (claim)
       this.#active.set(session, { ...claim, deadline: deadlines.at(until, () => this.#endActive(session)) });
   }

@@ -27,6 +27,8 @@ export interface Recorder {
   /** Why not the best source, where it is not. */
   readonly reason: string | undefined;
   readonly categories: readonly CategorySource[];
+  /** {@link Known} bits that the loaded programs can fill in. */
+  readonly known: number;
   readonly attached: boolean;
   /** CLOCK_MONOTONIC nanoseconds of the last attach; 0 while detached. A step that began before is unknown. */
   readonly attachedAt: number;

@@ -1,0 +1,97 @@
+import type { ClientFrame, Micros } from '@prewake/sdk/protocol';
+import type { Reports } from '../session/reports.ts';
+import type { FrameHandler, Session } from '../session/session.ts';
+import type { Windows } from '../session/windows.ts';
+import type { Attribution } from '../slowpath/attribution.ts';
+import type { EventStream } from './event-stream.ts';
+import type { Metrics } from './metrics.ts';
+
+/** Kinds that have a metric of their own: a client may invent as many as it likes. */
+const KNOWN_KINDS = new Set(['llm', 'tool', 'timer', 'http']);
+
+/** Hands each checked frame of a session to arming, to attribution and to whoever watches. */
+export class Conductor implements FrameHandler {
+  readonly #windows: Windows;
+  readonly #attribution: Attribution;
+  readonly #reports: Reports;
+  readonly #events: EventStream;
+  readonly #metrics: Metrics;
+  readonly #now: () => Micros;
+  readonly #onEnded: (session: Session) => void;
+
+  constructor(options: {
+    windows: Windows;
+    attribution: Attribution;
+    reports: Reports;
+    events: EventStream;
+    metrics: Metrics;
+    now: () => Micros;
+    onEnded: (session: Session) => void;
+  }) {
+    this.#windows = options.windows;
+    this.#attribution = options.attribution;
+    this.#reports = options.reports;
+    this.#events = options.events;
+    this.#metrics = options.metrics;
+    this.#now = options.now;
+    this.#onEnded = options.onEnded;
+  }
+
+  frame(session: Session, frame: ClientFrame): void {
+    switch (frame.type) {
+      case 'wait':
+        // First of all: this is the path that has a deadline.
+        this.#windows.waitStarted(session, frame);
+        break;
+      case 'signal':
+        this.#windows.signal(session, frame);
+        break;
+      case 'wait_end':
+        this.#waitEnded(session, frame);
+        break;
+      case 'ping':
+        session.send({ type: 'pong', id: frame.id, at: this.#now() });
+        return;
+    }
+    this.#attribution.frame(session.id, frame);
+    if (frame.type === 'step_end' && session.openSteps.get(frame.id)?.report !== false)
+      this.#reports.stepEnded();
+    if (frame.type !== 'wait_end')
+      this.#events.emit(() => ({ ...frame, uid: session.peer.uid, session: session.id }));
+  }
+
+  ended(session: Session): void {
+    this.#reports.sessionEnded(session);
+    this.#windows.sessionEnded(session, session.openWaits.keys());
+    this.#attribution.sessionEnded(session.id);
+    this.#metrics.frameErrors.inc(session.counters.errors);
+    this.#events.emit(() => ({
+      type: 'session_end',
+      uid: session.peer.uid,
+      session: session.id,
+      ...session.counters,
+      at: this.#now(),
+    }));
+    this.#onEnded(session);
+  }
+
+  #waitEnded(session: Session, frame: Extract<ClientFrame, { type: 'wait_end' }>): void {
+    const begun = session.openWaits.get(frame.id);
+    const outcome = this.#windows.waitEnded(session, frame);
+    if (!outcome || !begun) return;
+    this.#metrics.waits.inc({
+      kind: KNOWN_KINDS.has(begun.kind) ? begun.kind : 'other',
+      plan: outcome.reason,
+      open: String(outcome.open),
+    });
+    this.#events.emit(() => ({
+      ...outcome,
+      type: 'wait_end',
+      uid: session.peer.uid,
+      step: begun.step,
+      kind: begun.kind,
+      key: begun.key,
+      at: frame.at,
+    }));
+  }
+}

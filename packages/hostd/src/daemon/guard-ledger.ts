@@ -1,0 +1,67 @@
+import type { Micros } from '@prewake/sdk/protocol';
+import type { GuardEvent } from '../guards/guard.ts';
+import { ArmedLog } from '../slowpath/armed-log.ts';
+import type { EventStream } from './event-stream.ts';
+
+/** What happened to guards: for coverage after the fact, for metrics, for whoever watches, and for the log. */
+export class GuardLedger {
+  readonly armed = new ArmedLog();
+  readonly #events: EventStream;
+  readonly #log: (line: string) => void;
+  readonly #now: () => Micros;
+  readonly #since = new Map<string, { guard: string; at: Micros }>();
+  readonly #seconds = new Map<string, number>();
+  foreignWriters = 0;
+
+  constructor(events: EventStream, log: (line: string) => void, now: () => Micros) {
+    this.#events = events;
+    this.#log = log;
+    this.#now = now;
+  }
+
+  guardEvent(event: GuardEvent): void {
+    this.#events.emit(() => ({ ...event, uid: -1, type: 'guard', what: event.type }));
+    switch (event.type) {
+      case 'armed':
+      case 'released':
+        this.#held(event);
+        return;
+      case 'foreign_writer':
+        this.foreignWriters++;
+        this.#log(
+          `${event.guard}: another tool wrote ${event.found} over ${event.ours}; its value stays, the claim is given up`,
+        );
+        return;
+      case 'failed':
+        this.#log(`${event.guard}: ${event.message} (${event.code})`);
+        return;
+      default:
+        return;
+    }
+  }
+
+  /** Time that targets were held, by guard, seconds. */
+  *armedSeconds(): Iterable<[string, number]> {
+    const total = new Map(this.#seconds);
+    for (const { guard, at } of this.#since.values())
+      total.set(guard, (total.get(guard) ?? 0) + (this.#now() - at) / 1e6);
+    yield* total;
+  }
+
+  #held(event: Extract<GuardEvent, { type: 'armed' | 'released' }>): void {
+    const { guard, target, at } = event;
+    const name = `${guard} ${JSON.stringify(target)}`;
+    const cpu = target.type === 'cpu' ? target.cpu : -1;
+    // Only idle guards change how a CPU wakes.
+    const covers = guard.startsWith('idle.');
+    if (event.type === 'armed') {
+      if (!this.#since.has(name)) this.#since.set(name, { guard, at });
+      if (covers) this.armed.armed(guard, cpu, at * 1000);
+      return;
+    }
+    const since = this.#since.get(name);
+    this.#since.delete(name);
+    if (since) this.#seconds.set(guard, (this.#seconds.get(guard) ?? 0) + (at - since.at) / 1e6);
+    if (covers) this.armed.released(guard, cpu, at * 1000);
+  }
+}

@@ -1,0 +1,94 @@
+import type { Micros, ReportFrame } from '@prewake/sdk/protocol';
+import type { WakeupCost } from '../policy/index.ts';
+import type { Attribution } from '../slowpath/attribution.ts';
+import type { Recorder } from '../slowpath/recorder.ts';
+import type { Deadline, Deadlines } from './deadlines.ts';
+import type { Session } from './session.ts';
+import type { Sessions } from './sessions.ts';
+
+/** When to look for the slice in which a step ended, microseconds after the look before. The SDK holds a span for 250 ms. */
+const LOOKS_US = [2_000, 8_000, 30_000, 80_000, 50_000];
+/** A report that is ready waits this long for the agent to be awake anyway. */
+const WAIT_FOR_AGENT_US = 30_000;
+
+/**
+ * Reads the recorder when a step has ended, until its report is there, and sends it. The agent has gone on
+ * meanwhile: it may wait again, and a frame would wake it. So a report rides with the answer to the agent's next
+ * frame, and is sent by itself only when none comes. While no report is due there is no timer.
+ */
+export class Reports {
+  readonly #recorder: Recorder;
+  readonly #attribution: Attribution;
+  readonly #sessions: Sessions;
+  readonly #deadlines: Deadlines;
+  readonly #now: () => Micros;
+  readonly #flushes = new Map<Session, Deadline>();
+  #look = 0;
+  #next: Deadline | undefined;
+  readonly records = { read: 0, lost: 0 };
+  onReport: ((session: Session, report: ReportFrame) => void) | undefined;
+  onWakeupCost: ((cost: WakeupCost) => void) | undefined;
+
+  constructor(options: {
+    recorder: Recorder;
+    attribution: Attribution;
+    sessions: Sessions;
+    deadlines: Deadlines;
+    now: () => Micros;
+  }) {
+    this.#recorder = options.recorder;
+    this.#attribution = options.attribution;
+    this.#sessions = options.sessions;
+    this.#deadlines = options.deadlines;
+    this.#now = options.now;
+  }
+
+  /** A step has ended: its report is due soon. */
+  stepEnded(): void {
+    this.#look = 0;
+    if (!this.#next) this.#schedule();
+  }
+
+  sessionEnded(session: Session): void {
+    this.#deadlines.cancel(this.#flushes.get(session));
+    this.#flushes.delete(session);
+  }
+
+  /** Reads what the ring holds, and gives out what can be told of it. */
+  drain(): void {
+    if (this.#recorder.attached) {
+      const { records, lost } = this.#recorder.drain(this.#attribution);
+      this.records.read += records;
+      this.records.lost += lost;
+      this.#attribution.drained(this.#now() * 1000, lost);
+    }
+    this.#attribution.findings(this.#now() * 1000, {
+      report: (id, report) => this.#deliver(this.#sessions.get(id), report),
+      wakeupCost: (cost) => this.onWakeupCost?.(cost),
+    });
+  }
+
+  #schedule(): void {
+    const due = this.#now() + (LOOKS_US[Math.min(this.#look, LOOKS_US.length - 1)] as number);
+    this.#next = this.#deadlines.at(due, () => {
+      this.#next = undefined;
+      this.#look++;
+      this.drain();
+      if (this.#attribution.pending) this.#schedule();
+    });
+  }
+
+  #deliver(session: Session | undefined, report: ReportFrame): void {
+    if (!session) return;
+    session.sendWhenAwake(report);
+    this.onReport?.(session, report);
+    if (this.#flushes.has(session)) return;
+    this.#flushes.set(
+      session,
+      this.#deadlines.at(this.#now() + WAIT_FOR_AGENT_US, () => {
+        this.#flushes.delete(session);
+        session.flush();
+      }),
+    );
+  }
+}
