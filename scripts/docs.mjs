@@ -26,7 +26,7 @@ function filled(file, mark, content) {
 function errorRows(codes) {
   const fatal = /^PREWAKE_(LINE_|TOO_MANY_ERRORS|BACKLOG_FULL|SHUTTING_DOWN)/;
   const row = ([code, means]) => `| \`${code}\` | ${fatal.test(code) ? 'yes' : ''} | ${means} |\n`;
-  return Object.entries(codes).map(row).join('');
+  return `\n| code | fatal | means |\n| --- | --- | --- |\n${Object.entries(codes).map(row).join('')}\n`;
 }
 
 function sections() {

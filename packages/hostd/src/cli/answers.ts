@@ -8,13 +8,14 @@ export interface StatusAnswer {
   pid: number;
   uptimeS: number;
   mode: 'arm' | 'observe' | 'paused';
-  /** Why it observes or is paused. */
-  reason?: string;
+  /** Why it only observes. */
+  modeReason?: string;
   paused: boolean;
-  recorder: { source: Recorder['source']; reason?: string; attached: boolean; lost: number };
+  guardianPid?: number;
+  recorder: { source: Recorder['source']; reason?: string; attached: boolean; records: number; lost: number };
   sessions: number;
+  openWaits: number;
   leases: number;
-  counters: Record<string, number>;
 }
 
 export interface CapabilitiesAnswer {
@@ -31,8 +32,12 @@ export interface SessionAnswer {
   client?: string;
   /** Microseconds of CLOCK_MONOTONIC. */
   startedAt: number;
+  openSteps: number;
+  openWaits: number;
   steps: number;
   waits: number;
+  frames: number;
+  errors: number;
 }
 
 export interface SessionsAnswer {

@@ -44,7 +44,7 @@ export async function diagnose(client: HostdClient): Promise<Diagnosis> {
       if (!(error instanceof PrewakeError)) throw error;
       const { probe } = await import('./probe.ts');
       const hostd = { running: false, code: error.code, reason: error.message } as const;
-      return { version, hostd, machine, probedBy: 'doctor', capabilities: await probe() };
+      return { version, hostd, machine, probedBy: 'doctor', capabilities: probe() };
     }
   } finally {
     kernel.close();
@@ -57,7 +57,7 @@ function diagnosisText({ hostd, machine, capabilities, probedBy }: Diagnosis): s
   const who = probedBy === 'hostd' ? 'as the running hostd has it' : 'as this user would have it';
   return [
     hostd.running
-      ? `${paint('green', 'hostd is running')}: ${hostd.status.mode}${hostd.status.reason ? `, ${harmless(hostd.status.reason)}` : ''}`
+      ? `${paint('green', 'hostd is running')}: ${hostd.status.mode}${hostd.status.modeReason ? `, ${harmless(hostd.status.modeReason)}` : ''}`
       : `${paint('yellow', 'no hostd')}: ${hostd.reason}`,
     '',
     'This machine',

@@ -60,29 +60,27 @@ export const showCommands = () => [
 ];
 
 export function statusText(status: StatusAnswer): string {
-  const { recorder, counters } = status;
-  const mode = { arm: 'green', observe: 'yellow', paused: 'red' } as const;
-  const lines = [
+  const { recorder, modeReason } = status;
+  const colour = { arm: 'green', observe: 'yellow', paused: 'red' } as const;
+  return [
     `hostd ${status.version}, pid ${status.pid}, up ${duration(status.uptimeS * 1e9)}`,
-    `mode      ${paint(mode[status.mode], status.mode)}${status.reason ? ` (${harmless(status.reason)})` : ''}`,
-    `recorder  ${recorder.source}, ${recorder.attached ? 'attached' : 'detached'}, ${recorder.lost} records lost${
-      recorder.reason ? ` (${recorder.reason})` : ''
-    }`,
-    `sessions  ${status.sessions}`,
+    `mode      ${paint(colour[status.mode], status.mode)}${modeReason ? ` (${harmless(modeReason)})` : ''}`,
+    `guardian  ${status.guardianPid === undefined ? 'none' : `pid ${status.guardianPid}`}`,
+    `recorder  ${recorder.source}${recorder.reason ? ` (${recorder.reason})` : ''}, ${
+      recorder.attached ? 'attached' : 'detached'
+    }, ${recorder.records} records read, ${recorder.lost} lost`,
+    `sessions  ${status.sessions}, with ${status.openWaits} open waits`,
     `leases    ${status.leases}`,
-  ];
-  const counted = Object.entries(counters).map(([name, count]) => [name, count]);
-  return counted.length === 0
-    ? lines.join('\n')
-    : `${lines.join('\n')}\n\n${table(['counter', 'total'], counted, '')}`;
+  ].join('\n');
 }
 
 function sessionsText({ sessions }: SessionsAnswer): string {
   const now = monotonicMicros();
   return table(
-    ['session', 'pid', 'uid', 'for', 'steps', 'waits', 'client', 'cgroup'],
-    sessions.map(({ id, pid, uid, startedAt, steps, waits, client, cgroup }) => [
-      ...[id, pid, uid, duration((now - startedAt) * 1000), steps, waits, client, cgroup],
+    ['session', 'pid', 'uid', 'for', 'steps', 'waits', 'open', 'errors', 'client', 'cgroup'],
+    sessions.map(({ id, pid, uid, startedAt, steps, waits, openWaits, errors, client, cgroup }) => [
+      ...[id, pid, uid, duration((now - startedAt) * 1000), steps, waits, openWaits, errors],
+      ...[client, cgroup],
     ]),
     'no agent is connected',
   );
