@@ -1,0 +1,42 @@
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { runAgent } from './agent.ts';
+import { openEndpoint } from './endpoint.ts';
+import { type Options, readOptions, USAGE } from './options.ts';
+import { createDatabase } from './tools/index.ts';
+
+async function main(options: Options): Promise<void> {
+  // The model server is started first: it is no part of the agent, and Prewake follows what starts from now on.
+  await using endpoint = await openEndpoint(options);
+  const directory = await mkdtemp(join(tmpdir(), 'prewake-agent-'));
+  const database = createDatabase(join(directory, 'agent.db'));
+  try {
+    const result = await runAgent(options, {
+      endpoint,
+      root: options.root ?? fileURLToPath(new URL('..', import.meta.resolve('@langchain/core/tools'))),
+      database,
+      callbacks: [],
+      ...(options.progress && {
+        onProgress: (steps) => process.stderr.write(`step ${steps} of ${options.steps}\n`),
+      }),
+    });
+    if (options.json) console.log(JSON.stringify(result));
+    else
+      console.log(`${result.answer}\n\n${result.steps.model} model calls, ${result.steps.tool} tool calls`);
+  } finally {
+    database.close();
+    await rm(directory, { recursive: true, force: true });
+  }
+}
+
+let options: Options | undefined;
+try {
+  options = readOptions(process.argv.slice(2));
+} catch (error) {
+  console.error(`${(error as Error).message}; --help lists the options`);
+  process.exitCode = 2;
+}
+if (options?.help) console.log(USAGE);
+else if (options) await main(options);
