@@ -22,6 +22,8 @@ export interface Slice {
   readonly causeId: number;
   /** The waker's comm, or the kworker's work function's address resolved through kallsyms (`blk_mq_run_work_fn`). */
   readonly causeName: string;
+  /** The CPU that woke it: `cpu` itself where its own interrupt did. -1 unknown. */
+  readonly wakerCpu: number;
   /** sched_waking. */
   readonly wakingAt: number;
   /** When the event itself began: entry of the IRQ or softirq, the expiry that the timer was set for, the work's queueing. */

@@ -1,0 +1,33 @@
+import { KERNEL_CATEGORIES, type KernelCategory } from '@prewake/sdk/protocol';
+import { Known } from './slice.ts';
+
+/**
+ * The field groups that a category's time needs. `page_cache` has none: hits and misses are counted
+ * ({@link Known.cache}), but the wait for a missing page is `block`, so it has no time of its own that anybody measures.
+ */
+const NEEDS: Partial<Record<KernelCategory, number>> = {
+  'wakeup.idle_exit': Known.wakeup | Known.idle,
+  'wakeup.scheduling': Known.wakeup,
+  runqueue: Known.wakeup,
+  frequency: Known.frequency,
+  irq: Known.irq,
+  softirq: Known.softirq,
+  timer: Known.timer,
+  workqueue: Known.work,
+  io_uring: Known.ioUring,
+  block: Known.block,
+  page_fault: Known.faultTime,
+  vfs: Known.vfs,
+  throttled: Known.throttled,
+};
+
+/** Categories by index: the order of every per-category array in this folder. */
+export const CATEGORY_INDEX = Object.fromEntries(
+  KERNEL_CATEGORIES.map((category, index) => [category, index]),
+) as Record<KernelCategory, number>;
+
+/** Whether a record with these {@link Known} bits can say what was paid in a category. */
+export function isKnown(category: KernelCategory, known: number): boolean {
+  const needs = NEEDS[category];
+  return needs !== undefined && (known & needs) === needs;
+}

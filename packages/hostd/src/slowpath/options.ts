@@ -1,0 +1,45 @@
+import { Known } from './slice.ts';
+
+/** What attribution needs to be told, and how much it may keep. */
+export interface AttributionOptions {
+  /** Whether a guard was armed on a CPU at a time (nanoseconds): see {@link ArmedLog}. */
+  isCovered: (cpu: number, at: number) => boolean;
+  /** What a thread of a session's own process is; called once for each. */
+  threadRole: (tgid: number, tid: number) => 'pool' | 'runtime' | 'other';
+  /** A step's largest slowpaths: how many (0–3), and above how many nanoseconds. */
+  largest: { count: number; ns: number };
+  /** Frames may come this much later than what they tell of. Slices are kept as long. Nanoseconds. */
+  settleLagNs: number;
+  /** How long a step's report waits for the slice in which it ended. Nanoseconds. */
+  graceNs: number;
+  /** For one session. What goes beyond is dropped, counted, and the steps that it concerns are incomplete. */
+  limits: {
+    steps: number;
+    waits: number;
+    slices: number;
+    marks: number;
+    threads: number;
+    processes: number;
+    poolRequests: number;
+  };
+}
+
+export const defaultAttributionOptions: AttributionOptions = {
+  isCovered: () => false,
+  threadRole: () => 'other',
+  largest: { count: 3, ns: 100_000 },
+  settleLagNs: 2e9,
+  graceNs: 150e6,
+  limits: {
+    steps: 10_000,
+    waits: 4096,
+    slices: 65_536,
+    marks: 65_536,
+    threads: 4096,
+    processes: 4096,
+    poolRequests: 4096,
+  },
+};
+
+/** All that a kernel can know: what a test or a caller without a recorder's word may assume. */
+export const ALL_KNOWN = Object.values(Known).reduce((bits, bit) => bits | bit, 0);

@@ -1,0 +1,195 @@
+import { readyTime } from './categories.ts';
+import type { PoolRequests } from './pool-requests.ts';
+import type { ProcessTree } from './process-tree.ts';
+import type { RunMarks } from './run-marks.ts';
+import { SliceBegin } from './slice.ts';
+import { innermost, openAncestor, type StepSpan, type StepTable } from './step-table.ts';
+import type { StoredSlice, ThreadLog } from './thread-log.ts';
+
+/** A stretch of time in which the same steps own a thread: none, one, or candidates among which it can't be decided. */
+export interface Part {
+  readonly from: number;
+  readonly to: number;
+  readonly owners: readonly StepSpan[];
+}
+
+/** What the joins of one session need to know. */
+export interface JoinFacts {
+  readonly tgid: number;
+  readonly steps: StepTable;
+  readonly pool: PoolRequests;
+  readonly tree: ProcessTree;
+  marks(tid: number): RunMarks | undefined;
+  /** The steps of waits on a thread that ended in [from, to), begun before `from`. */
+  waitsEnded(tid: number, from: number, to: number): StepSpan[];
+  /** Whether all frames that tell of time `t` have been read. */
+  final(t: number): boolean;
+  /** What a thread of the session's own process is, by its name: see {@link roleOfComm}. */
+  role(thread: ThreadLog): 'pool' | 'runtime' | 'other';
+}
+
+/** The names that Node gives its threads: libuv's pool works for steps; V8's and the inspector's threads for nobody. */
+export function roleOfComm(comm: string | undefined): 'pool' | 'runtime' | 'other' {
+  if (comm === 'libuv-worker') return 'pool';
+  return comm !== undefined && /^(V8Worker|DelayedTaskSche|SignalInspector|inspector)/.test(comm)
+    ? 'runtime'
+    : 'other';
+}
+
+/** Which steps a thread works for, and whom a wakeup served. In order of trust: process tree, run marks, pool requests. */
+export class Owners {
+  readonly #facts: JoinFacts;
+
+  constructor(facts: JoinFacts) {
+    this.#facts = facts;
+  }
+
+  /** The owners of a thread over [from, to], cut wherever they may change. */
+  parts(thread: ThreadLog, from: number, to: number): Part[] {
+    const cuts: number[] = [];
+    const { steps, pool, tgid } = this.#facts;
+    const kind = this.#kind(thread);
+    if (kind === 'none') return [];
+    if (kind === 'tree') for (const step of this.#treeOwners(thread)) lifeCuts(step, from, to, cuts);
+    else {
+      const loop = kind === 'pool' ? tgid : thread.tid;
+      steps.boundaries(loop, from, to, cuts);
+      if (kind === 'pool') pool.boundaries(from, to, cuts);
+      this.#facts.marks(loop)?.between(from, to, (at) => cuts.push(at));
+    }
+    if (cuts.length === 0) return [{ from, to, owners: this.at(thread, from) }];
+    cuts.sort((a, b) => a - b);
+    cuts.push(to);
+    const parts: Part[] = [];
+    let start = from;
+    for (const cut of cuts) {
+      if (cut <= start) continue;
+      const owners = this.at(thread, start);
+      const last = parts.at(-1);
+      if (last && same(last.owners, owners)) parts[parts.length - 1] = { ...last, to: cut };
+      else parts.push({ from: start, to: cut, owners });
+      start = cut;
+    }
+    return parts;
+  }
+
+  /** The steps for which a thread works at a time. */
+  at(thread: ThreadLog, t: number): StepSpan[] {
+    const kind = this.#kind(thread);
+    if (kind === 'none') return [];
+    if (kind === 'tree') return openAt(this.#treeOwners(thread), t);
+    return kind === 'pool' ? this.#poolAt(t, t) : this.#loopAt(thread.tid, t);
+  }
+
+  /**
+   * The steps that experienced what preceded a slice: the wait that ended, its event, the wakeup. Each is to be
+   * charged for the part within its own life.
+   */
+  ofWakeup(thread: ThreadLog, index: number): StepSpan[] {
+    const slice = thread.slices[index] as StoredSlice;
+    const waking = readyTime(slice);
+    const kind = this.#kind(thread);
+    if (kind === 'none') return [];
+    if (kind === 'tree') return openAt(this.#treeOwners(thread), waking);
+    // A request that was outstanding before and after the sleep is the one that slept; the new one has just begun.
+    if (kind === 'pool')
+      return this.#poolAt(slice.blockNs > 0 ? waking - slice.blockNs : slice.onAt, slice.onAt);
+    const open = this.#facts.steps.openAt(thread.tid, waking);
+    if (open.length < 2) return open;
+    const marks = this.#facts.marks(thread.tid);
+    const mark = marks?.at(waking);
+    if (mark) return one(openAncestor(this.#facts.steps.get(mark), waking));
+    const inner = innermost(open);
+    if (mark === undefined && inner.length < 2) return inner;
+    // The thread slept between two turns of its event loop: those whose code runs now were served.
+    const end = thread.activityEnd(index);
+    const served = this.#facts.waitsEnded(thread.tid, waking, end);
+    marks?.between(slice.onAt - 1, end, (_, who) => {
+      const step = who ? this.#facts.steps.get(who) : undefined;
+      if (step && !served.includes(step)) served.push(step);
+    });
+    const experienced = innermost(served.filter((step) => step.from <= waking && waking < step.to));
+    return experienced.length > 0 || mark === '' ? experienced : inner;
+  }
+
+  #kind(thread: ThreadLog): 'tree' | 'pool' | 'loop' | 'none' {
+    const { tgid, steps, pool } = this.#facts;
+    if (thread.tgid !== tgid) return 'tree';
+    if (thread.tid === tgid || steps.hasThread(thread.tid)) return 'loop';
+    const role = this.#facts.role(thread);
+    if (role === 'pool') return 'pool';
+    if (role === 'runtime') return 'none';
+    // A worker thread, or a client without libuv: whoever made it, if that was seen.
+    return pool.seen ? 'none' : 'tree';
+  }
+
+  #treeOwners(thread: ThreadLog): readonly StepSpan[] {
+    const { tree, tgid } = this.#facts;
+    const onThread = (tid: number, t: number) => this.#forkerAt(tid, t);
+    const final = (t: number) => this.#facts.final(t);
+    if (thread.tgid !== tgid) return tree.ownersOf(thread.tgid, onThread, final);
+    return tree.ownersOfThread(thread.tid, onThread, final) ?? [];
+  }
+
+  /** Decides for good whose the processes are that were forked up to `until`. */
+  settleTree(until: number): void {
+    this.#facts.tree.settle(until, (tid, t) => this.#forkerAt(tid, t));
+  }
+
+  /** The steps on a thread that forks: its own, else those of the thread that made it. */
+  #forkerAt(tid: number, t: number): readonly StepSpan[] {
+    const { tgid, steps, tree } = this.#facts;
+    if (tid === tgid || steps.hasThread(tid)) return this.#loopAt(tid, t);
+    return (
+      tree.ownersOfThread(
+        tid,
+        (parent, at) => this.#loopAt(parent, at),
+        () => false,
+      ) ?? []
+    );
+  }
+
+  #loopAt(tid: number, t: number): StepSpan[] {
+    const open = this.#facts.steps.openAt(tid, t);
+    if (open.length < 2) return open;
+    const mark = this.#facts.marks(tid)?.at(t);
+    if (mark === '') return [];
+    if (mark !== undefined) return one(openAncestor(this.#facts.steps.get(mark), t));
+    return innermost(open);
+  }
+
+  #poolAt(from: number, to: number): StepSpan[] {
+    const { pool, tgid, steps } = this.#facts;
+    if (!pool.seen) return innermost(steps.openAt(tgid, to));
+    return openAt(pool.candidates(from, to), to);
+  }
+}
+
+function openAt(steps: readonly StepSpan[], t: number): StepSpan[] {
+  const open: StepSpan[] = [];
+  for (const step of steps) {
+    const up = openAncestor(step, t);
+    if (up && !open.includes(up)) open.push(up);
+  }
+  return open;
+}
+
+function one(step: StepSpan | undefined): StepSpan[] {
+  return step ? [step] : [];
+}
+
+function lifeCuts(step: StepSpan, from: number, to: number, out: number[]): void {
+  for (let up: StepSpan | undefined = step; up; up = up.parent) {
+    if (up.to > from && up.to < to) out.push(up.to);
+    if (up.from > from && up.from < to) out.push(up.from);
+  }
+}
+
+function same(a: readonly StepSpan[], b: readonly StepSpan[]): boolean {
+  return a.length === b.length && a.every((step) => b.includes(step));
+}
+
+/** Whether what preceded the slice is charged to whom the wakeup served, rather than to whose code was interrupted. */
+export function servedByWakeup(slice: StoredSlice): boolean {
+  return slice.begin === SliceBegin.woken || slice.begin === SliceBegin.new;
+}

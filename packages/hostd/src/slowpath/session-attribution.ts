@@ -1,0 +1,338 @@
+import type { ClientFrame, StepFrame, StepId, WaitFrame } from '@prewake/sdk/protocol';
+import type { WakeupCost } from '../policy/index.ts';
+import { readyTime } from './categories.ts';
+import { type ChargeSink, charge } from './charge.ts';
+import type { AttributionOptions } from './options.ts';
+import { type JoinFacts, Owners } from './owners.ts';
+import { PoolRequests } from './pool-requests.ts';
+import { ProcessTree } from './process-tree.ts';
+import { RunMarks } from './run-marks.ts';
+import { type ForkRecord, type Slice, SliceBegin, SliceEnd } from './slice.ts';
+import { innermost, type StepSpan, StepTable } from './step-table.ts';
+import { Tally } from './tally.ts';
+import { type StoredSlice, ThreadLog } from './thread-log.ts';
+import { WaitLog } from './wait-log.ts';
+
+/** Who a session is. */
+export interface SessionIdentity {
+  readonly id: string;
+  readonly tgid: number;
+  /** The host's tid of a thread as the client names it; absent or undefined: its main thread. */
+  readonly thread?: (theirs: number | undefined) => number;
+}
+
+/** The attribution of one session: its steps, what its threads did, and how the two are joined. */
+export class SessionAttribution {
+  readonly identity: SessionIdentity;
+  readonly steps = new StepTable();
+  readonly totals = new Tally();
+  /** Ended steps whose report is wanted and not given yet. */
+  readonly ending = new Set<StepSpan>();
+  /** Since when its processes are tracked, nanoseconds. */
+  readonly trackedSince: number;
+  /** Child processes whose last slice has been settled. */
+  readonly gone: number[] = [];
+  /** Up to here all slices have been charged for good. */
+  settledTo: number;
+  /** Steps, slices, marks, … for which there was no room. */
+  dropped = 0;
+  readonly #options: AttributionOptions;
+  readonly #threads = new Map<number, ThreadLog>();
+  readonly #marks = new Map<number, RunMarks>();
+  readonly #waits: WaitLog;
+  readonly #pool: PoolRequests;
+  readonly #tree: ProcessTree;
+  readonly #owners: Owners;
+  #slices = 0;
+  #open = 0;
+  #droppedAt = -Infinity;
+
+  constructor(identity: SessionIdentity, at: number, options: AttributionOptions) {
+    this.identity = identity;
+    this.trackedSince = at;
+    this.settledTo = at;
+    this.#options = options;
+    this.#pool = new PoolRequests(options.limits.poolRequests);
+    this.#tree = new ProcessTree(options.limits.processes);
+    this.#waits = new WaitLog(identity.id, options);
+    const facts: JoinFacts = {
+      tgid: identity.tgid,
+      steps: this.steps,
+      pool: this.#pool,
+      tree: this.#tree,
+      marks: (tid) => this.#marks.get(tid),
+      waitsEnded: (tid, from, to) => this.#waits.endedIn(tid, from, to),
+      final: (t) => t <= this.settledTo,
+      role: (thread) => {
+        thread.role ??= options.threadRole(thread.tgid, thread.tid);
+        return thread.role;
+      },
+    };
+    this.#owners = new Owners(facts);
+  }
+
+  get keptSlices(): number {
+    return this.#slices;
+  }
+
+  get openSteps(): number {
+    return this.#open;
+  }
+
+  frame(frame: ClientFrame, recordedSince: number): void {
+    switch (frame.type) {
+      case 'step':
+        this.#begin(frame, recordedSince);
+        break;
+      case 'step_end':
+        this.#end(frame.id, frame.at * 1000);
+        break;
+      case 'wait':
+        this.#wait(frame);
+        break;
+      case 'wait_end':
+        this.#waits.end(frame.id, frame.at * 1000, frame.cancelled === true);
+        break;
+      case 'run':
+        for (let i = 0; i < frame.marks.length; i += 2)
+          this.#mark(
+            this.#tid(frame.thread),
+            (frame.marks[i] as number) * 1000,
+            frame.marks[i + 1] as string,
+          );
+        break;
+      case 'pool': {
+        const step = this.steps.get(frame.step);
+        if (step && !this.#pool.begin(frame.id, step, frame.at * 1000)) this.#drop(frame.at * 1000);
+        break;
+      }
+      case 'pool_end':
+        this.#pool.end(frame.id, frame.at * 1000);
+        break;
+    }
+  }
+
+  slice(slice: Slice): void {
+    if (this.#slices >= this.#options.limits.slices) this.#settleHalf(slice.offAt);
+    const thread = this.#thread(slice.tgid, slice.tid);
+    if (!thread || this.#slices >= this.#options.limits.slices) {
+      this.#drop(slice.onAt);
+      return;
+    }
+    thread.add(slice);
+    this.#slices++;
+    if (slice.end === SliceEnd.exit) thread.exited = true;
+  }
+
+  /** @returns false where there is no room to follow the child. */
+  fork(fork: ForkRecord): boolean {
+    const added = this.#tree.add(fork);
+    if (!added) this.#drop(fork.at);
+    return added;
+  }
+
+  /** A thread is gone. Its last slice comes after this: it is forgotten once that is settled. */
+  exit(tgid: number, tid: number): void {
+    const thread = this.#thread(tgid, tid);
+    if (thread) thread.exited = true;
+  }
+
+  /** Whatever was open in [from, to] lacks something. */
+  lost(from: number, to: number, why = 'lost'): void {
+    for (const step of this.steps.values()) if (step.from <= to && step.to >= from) step.incomplete ??= why;
+  }
+
+  /** Whether the records of all that happened to the step's own thread up to `t` are in. */
+  isRecorded(tid: number, t: number): boolean {
+    return (this.#threads.get(tid)?.offAt ?? 0) >= t;
+  }
+
+  /** The sums of a step, with what is not settled yet. */
+  tallyOf(step: StepSpan): Tally {
+    const tally = step.tally.clone();
+    const sink = this.#sink((owner) => (owner === step ? tally : undefined));
+    for (const thread of this.#threads.values()) {
+      for (let i = thread.firstAfter(step.from); i < thread.slices.length; i++)
+        if ((thread.slices[i] as StoredSlice).start < step.to) charge(thread, i, this.#owners, sink);
+    }
+    return tally;
+  }
+
+  /** The wakeups that ended waits, where they are recorded; with `force`, the others are given up. */
+  wakeups(force: (endedAt: number) => boolean, cost: (cost: WakeupCost) => void): void {
+    this.#waits.resolve(
+      (wait) => {
+        const thread = this.#threads.get(wait.thread);
+        if (!thread || thread.offAt < wait.to) {
+          if (!force(wait.to)) return undefined;
+          if (!thread) return null;
+        }
+        for (let i = thread.slices.length - 1; i >= 0; i--) {
+          const slice = thread.slices[i] as StoredSlice;
+          if (slice.onAt > wait.to || slice.begin !== SliceBegin.woken) continue;
+          return readyTime(slice) > wait.from ? slice : null;
+        }
+        return null;
+      },
+      (wait, slice) => {
+        const covered = this.#options.isCovered(slice.cpu, readyTime(slice));
+        if (!covered && wait.windowAt(readyTime(slice))) {
+          wait.step.tally.missed++;
+          this.totals.missed++;
+        }
+        cost({ wait: wait.name, ns: slice.onAt - readyTime(slice), covered, cpu: slice.cpu });
+      },
+    );
+  }
+
+  windowOpened(wait: number, at: number): void {
+    this.#waits.window(wait, at, true);
+  }
+
+  windowClosed(wait: number, at: number): void {
+    this.#waits.window(wait, at, false);
+  }
+
+  /** Charges all that ended up to `until` for good, and forgets it. */
+  settle(until: number): void {
+    if (until <= this.settledTo) return;
+    this.#owners.settleTree(until);
+    const sink = this.#sink((step) => step.tally);
+    for (const [tid, thread] of this.#threads) {
+      let n = 0;
+      for (; n < thread.slices.length; n++) {
+        const slice = thread.slices[n] as StoredSlice;
+        if (slice.offAt > until) break;
+        charge(thread, n, this.#owners, sink);
+        this.#total(slice);
+      }
+      thread.slices.splice(0, n);
+      this.#slices -= n;
+      if (thread.exited && thread.slices.length === 0 && thread.offAt <= until) {
+        this.#threads.delete(tid);
+        this.#tree.remove(thread.tgid, tid);
+        if (tid === thread.tgid) this.gone.push(tid);
+      }
+    }
+    this.settledTo = until;
+    this.steps.prune(until);
+    this.#waits.prune(until);
+    this.#pool.prune(until);
+    for (const [tid, marks] of this.#marks) {
+      marks.prune(until);
+      if (!this.steps.hasThread(tid)) this.#marks.delete(tid);
+    }
+  }
+
+  /** There is no room for more: the older half of what is kept has to be charged with what is known by now. */
+  #settleHalf(newest: number): void {
+    let oldest = newest;
+    for (const { slices } of this.#threads.values()) oldest = Math.min(oldest, slices[0]?.offAt ?? newest);
+    this.settle((oldest + newest) / 2);
+  }
+
+  #begin(frame: StepFrame, recordedSince: number): void {
+    const from = frame.at * 1000;
+    if (this.#open >= this.#options.limits.steps) {
+      this.#drop(from);
+      return;
+    }
+    const thread = this.#tid(frame.thread);
+    const late = recordedSince === 0 ? 'recorder_off' : from < recordedSince ? 'recorder_late' : undefined;
+    const before = this.steps.openAt(thread, from).length;
+    this.steps.add({
+      id: frame.id,
+      kind: frame.kind,
+      key: frame.key ?? '',
+      parent: frame.parent === undefined ? undefined : this.steps.get(frame.parent),
+      thread,
+      from,
+      to: Infinity,
+      wanted: frame.report !== false,
+      tally: new Tally(),
+      incomplete: late ?? (from < this.settledTo || from < this.#droppedAt + 1e6 ? 'lost' : undefined),
+      reported: false,
+    });
+    this.#open++;
+    // Marks are sent only while steps overlap: older ones say nothing of this overlap.
+    if (before === 1) this.#mark(thread, from, undefined);
+  }
+
+  #end(id: StepId, at: number): void {
+    const step = this.steps.get(id);
+    if (step?.to !== Infinity) return;
+    step.to = Math.max(at, step.from);
+    this.#open--;
+    if (step.wanted) this.ending.add(step);
+    // The last overlap is over, and with it the marks.
+    if (innermost(this.steps.openAt(step.thread, at)).length < 2) this.#mark(step.thread, at, undefined);
+  }
+
+  #wait(frame: WaitFrame): void {
+    const step = this.steps.get(frame.step);
+    if (!step) return;
+    const thread = frame.thread === undefined ? step.thread : this.#tid(frame.thread);
+    if (!this.#waits.begin(frame.id, step, thread, frame.at * 1000)) this.#drop(frame.at * 1000);
+  }
+
+  #mark(tid: number, at: number, who: string | undefined): void {
+    let marks = this.#marks.get(tid);
+    if (!marks) {
+      // Marks of a thread on which no step runs mean nothing, and would be kept for ever.
+      if (!this.steps.hasThread(tid)) return;
+      marks = new RunMarks(this.#options.limits.marks);
+      this.#marks.set(tid, marks);
+    }
+    const forgotten = marks.add(at, who);
+    if (forgotten > 0) this.#drop(forgotten);
+  }
+
+  #thread(tgid: number, tid: number): ThreadLog | undefined {
+    let thread = this.#threads.get(tid);
+    // The tid of a thread whose exit was lost can be given to another process.
+    if (thread && thread.tgid === tgid) return thread;
+    if (thread) this.#slices -= thread.slices.length;
+    else if (this.#threads.size >= this.#options.limits.threads) return undefined;
+    thread = new ThreadLog(tgid, tid);
+    this.#threads.set(tid, thread);
+    return thread;
+  }
+
+  #tid(theirs: number | undefined): number {
+    return this.identity.thread?.(theirs) ?? theirs ?? this.identity.tgid;
+  }
+
+  /** What is open from `at` on is incomplete. Steps are marked once a millisecond: drops come in floods. */
+  #drop(at: number): void {
+    this.dropped++;
+    if (at < this.#droppedAt + 1e6) return;
+    this.#droppedAt = at;
+    this.lost(at - 1e6, Infinity);
+  }
+
+  #sink(tallyOf: (step: StepSpan) => Tally | undefined): ChargeSink {
+    const { largest, isCovered } = this.#options;
+    return {
+      paid(step, slice, interval, from, to, ns, candidates) {
+        const tally = tallyOf(step);
+        tally?.pay(interval, ns, candidates);
+        if (interval.place === 'exact') tally?.event(slice, interval.category, from, to - from, largest);
+      },
+      woken: (step, slice) => tallyOf(step)?.wakeup(slice, isCovered(slice.cpu, readyTime(slice))),
+      ran(step, slice, cpuNs, candidates) {
+        const tally = tallyOf(step);
+        if (!tally) return;
+        tally.cpuNs += cpuNs;
+        tally.slice(slice, candidates);
+      },
+    };
+  }
+
+  /** A session's totals count each slice once, whoever experienced it. */
+  #total(slice: StoredSlice): void {
+    for (const interval of slice.intervals) this.totals.pay(interval, interval.ns, 1);
+    this.totals.wakeup(slice, this.#options.isCovered(slice.cpu, readyTime(slice)));
+    this.totals.slice(slice, 1);
+    this.totals.cpuNs += Math.max(0, slice.offAt - slice.onAt);
+  }
+}

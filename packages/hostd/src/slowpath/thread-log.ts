@@ -1,0 +1,109 @@
+import { type Interval, paid, readyTime } from './categories.ts';
+import { type Slice, SliceBegin, SliceEnd } from './slice.ts';
+
+/** A slice that is kept until no step can need it any more. */
+export interface StoredSlice extends Slice {
+  /** When the thread left the CPU before; 0 unknown. */
+  readonly previousOffAt: number;
+  readonly intervals: readonly Interval[];
+  /** The earliest time of which it tells. */
+  readonly start: number;
+}
+
+/** The slices of one thread, ascending. */
+export class ThreadLog {
+  readonly tgid: number;
+  readonly tid: number;
+  readonly slices: StoredSlice[] = [];
+  /** When the last slice ended, also where it has been settled; 0 before the first. */
+  offAt = 0;
+  exited = false;
+  /** What the thread is, once somebody has looked: see owners.ts. */
+  role: 'pool' | 'runtime' | 'other' | undefined;
+
+  constructor(tgid: number, tid: number) {
+    this.tgid = tgid;
+    this.tid = tid;
+  }
+
+  /** Copies the slice: decoders reuse one object. */
+  add(slice: Slice): StoredSlice {
+    const intervals = paid(slice, this.offAt);
+    const start = intervals.reduce(
+      (least, { from }) => Math.min(least, from),
+      Math.min(readyTime(slice), slice.onAt),
+    );
+    const stored: StoredSlice = { ...copy(slice), previousOffAt: this.offAt, intervals, start };
+    this.slices.push(stored);
+    this.offAt = Math.max(this.offAt, slice.offAt);
+    return stored;
+  }
+
+  /** Index of the first slice that ended after `t`. */
+  firstAfter(t: number): number {
+    let i = this.slices.length;
+    while (i > 0 && (this.slices[i - 1] as StoredSlice).offAt > t) i--;
+    return i;
+  }
+
+  /**
+   * When the activity that a wakeup began was over: the thread slept of its own will. Preemption and
+   * uninterruptible sleep only interrupt it. Infinity where that is not recorded yet.
+   */
+  activityEnd(index: number): number {
+    for (let i = index; i < this.slices.length; i++) {
+      const slice = this.slices[i] as StoredSlice;
+      if (slice.end === SliceEnd.sleep || slice.end === SliceEnd.exit) return slice.offAt;
+      const next = this.slices[i + 1];
+      if (next && next.begin === SliceBegin.woken && slice.end !== SliceEnd.uninterruptible)
+        return slice.offAt;
+    }
+    return Infinity;
+  }
+}
+
+/** A slice's fields by value: a decoder's may be accessors. */
+export function copy(s: Slice): Slice {
+  return {
+    tgid: s.tgid,
+    tid: s.tid,
+    cpu: s.cpu,
+    known: s.known,
+    begin: s.begin,
+    cause: s.cause,
+    causeId: s.causeId,
+    causeName: s.causeName,
+    wakerCpu: s.wakerCpu,
+    wakingAt: s.wakingAt,
+    eventAt: s.eventAt,
+    timerLateNs: s.timerLateNs,
+    workQueuedNs: s.workQueuedNs,
+    idleExitAt: s.idleExitAt,
+    idleState: s.idleState,
+    readyAt: s.readyAt,
+    onAt: s.onAt,
+    offAt: s.offAt,
+    end: s.end,
+    offInside: s.offInside,
+    irqNs: s.irqNs,
+    softirqNs: s.softirqNs,
+    faultNs: s.faultNs,
+    vfsNs: s.vfsNs,
+    blockNs: s.blockNs,
+    ioUringNs: s.ioUringNs,
+    throttledNs: s.throttledNs,
+    faultInclusiveNs: s.faultInclusiveNs,
+    vfsInclusiveNs: s.vfsInclusiveNs,
+    irqs: s.irqs,
+    softirqs: s.softirqs,
+    minorFaults: s.minorFaults,
+    majorFaults: s.majorFaults,
+    cacheHits: s.cacheHits,
+    cacheMisses: s.cacheMisses,
+    vfsCalls: s.vfsCalls,
+    dentryMisses: s.dentryMisses,
+    blockRequests: s.blockRequests,
+    khz: s.khz,
+    targetKhz: s.targetKhz,
+  };
+}
