@@ -1,0 +1,163 @@
+import { afterEach, beforeEach, expect, it } from 'vitest';
+import { TestHostd, until } from './hostd.testkit.ts';
+import { connect, currentStep, shutdown, signal, startStep, stats, step, tool, wait } from './index.ts';
+
+let hostd: TestHostd;
+
+beforeEach(async () => {
+  hostd = await new TestHostd().listen();
+  expect(await connect({ socket: hostd.socketPath }).ready(10_000)).toBe(true);
+});
+
+afterEach(async () => {
+  await shutdown();
+  await hostd.remove();
+  expect(hostd.errors).toEqual([]);
+});
+
+const sleep = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms));
+
+it('announces a step, its wait, a signal and their ends, in this order', async () => {
+  const answer = await step({ kind: 'llm', key: 'gpt-4o' }, async () => {
+    return await wait(
+      async () => {
+        await sleep(1);
+        signal('headers', { afterMs: 20 });
+        await sleep(1);
+        return 42;
+      },
+      { inputTokens: 17, stream: true },
+    );
+  });
+  expect(answer).toBe(42);
+  await until('step_end', () => hostd.of('step_end').length === 1);
+  const [begun] = hostd.of('step');
+  const [waited] = hostd.of('wait');
+  expect(hostd.frames.map((frame) => frame.type)).toEqual(['step', 'wait', 'signal', 'wait_end', 'step_end']);
+  // No OpenTelemetry SDK is here: nobody would see a report.
+  expect(begun).toMatchObject({ kind: 'llm', key: 'gpt-4o', report: false });
+  expect(waited).toMatchObject({
+    step: begun?.id,
+    id: 1,
+    kind: 'llm',
+    key: 'gpt-4o',
+    inputTokens: 17,
+    stream: true,
+  });
+  const [told] = hostd.of('signal');
+  expect(told).toMatchObject({ wait: 1, signal: 'headers' });
+  expect(told?.deadline).toBeCloseTo((told?.at ?? 0) + 20_000, 0);
+  expect(hostd.of('wait_end')).toEqual([{ type: 'wait_end', id: 1, at: expect.any(Number) }]);
+  const times = hostd.frames.map((frame) => ('at' in frame ? frame.at : 0));
+  expect(times).toEqual([...times].sort((a, b) => a - b));
+});
+
+it('a tool is a step that is one wait', async () => {
+  expect(await tool('Grep', async () => 'found')).toBe('found');
+  expect(tool('Add', () => 1 + 1)).toBe(2);
+  await until('both ends', () => hostd.of('step_end').length === 2);
+  expect(hostd.of('step')).toMatchObject([
+    { kind: 'tool', key: 'Grep' },
+    { kind: 'tool', key: 'Add' },
+  ]);
+  expect(hostd.of('wait').map((frame) => frame.key)).toEqual(['Grep', 'Add']);
+});
+
+it('steps know their parents, by context and by hand', async () => {
+  const outer = startStep({ kind: 'agent', key: 'a' });
+  await outer.run(async () => {
+    await sleep(1);
+    await step('inner', async () => expect(currentStep()?.key).toBe('inner'));
+    startStep({ key: 'orphan', parent: null }).end();
+  });
+  startStep({ key: 'by hand', parent: outer }).end();
+  outer.end();
+  await until('all ends', () => hostd.of('step_end').length === 4);
+  const parents = Object.fromEntries(hostd.of('step').map((frame) => [frame.key, frame.parent]));
+  expect(parents).toEqual({ a: undefined, inner: outer.id, orphan: undefined, 'by hand': outer.id });
+});
+
+it('enter() makes a step current until it is left, across what it started meanwhile', async () => {
+  const begun = startStep('by callback');
+  const leave = begun.enter();
+  const later = sleep(1).then(() => currentStep()?.id);
+  leave();
+  leave();
+  expect(currentStep()).toBeUndefined();
+  expect(await later).toBe(begun.id);
+  begun.end();
+  begun.end();
+  await until('its end', () => hostd.of('step_end').length > 0);
+  expect(hostd.of('step_end')).toHaveLength(1);
+});
+
+it('concurrent steps keep apart', async () => {
+  await Promise.all(
+    Array.from({ length: 50 }, (_, i) =>
+      step({ kind: 'tool', key: `t${i}` }, async () => {
+        await sleep(i % 7);
+        await wait(sleep(1));
+        signal('progress');
+        expect(currentStep()?.key).toBe(`t${i}`);
+      }),
+    ),
+  );
+  await until('all ends', () => hostd.of('step_end').length === 50);
+  for (const waited of hostd.of('wait')) expect(hostd.step(waited.step)?.key).toBe(waited.key);
+  // The wait was over: a signal has nothing to narrow.
+  expect(hostd.of('signal')).toEqual([]);
+});
+
+it('a wait outside of a step gets an unnamed one', async () => {
+  expect(await wait(Promise.resolve(5), { kind: 'http', key: 'api' })).toBe(5);
+  await until('its end', () => hostd.of('step_end').length === 1);
+  expect(hostd.frames.map((frame) => frame.type)).toEqual(['step', 'wait', 'wait_end', 'step_end']);
+  expect(hostd.of('step')).toMatchObject([{ kind: 'http', key: 'api', report: false }]);
+});
+
+it('errors pass through as they are, and say how the wait ended', async () => {
+  const boom = new Error('boom');
+  const given = Object.assign(new Error('given up'), { name: 'AbortError' });
+  await expect(step({ kind: 'llm' }, () => wait(Promise.reject(boom)))).rejects.toBe(boom);
+  await expect(tool('Bash', () => Promise.reject(boom))).rejects.toBe(boom);
+  await expect(tool('Bash', () => Promise.reject(given))).rejects.toBe(given);
+  expect(() =>
+    tool('Bash', () => {
+      throw boom;
+    }),
+  ).toThrow(boom);
+  await until('all ends', () => hostd.of('step_end').length === 4);
+  expect(hostd.of('wait_end').map((frame) => frame.cancelled ?? false)).toEqual([true, false, true, false]);
+});
+
+it('waits that are still open end with their step, as cancelled', async () => {
+  const begun = startStep({ kind: 'llm' });
+  const open = begun.wait();
+  begun.end();
+  open.end();
+  open.signal('late');
+  begun.wait().end();
+  await until('its end', () => hostd.of('step_end').length === 1);
+  expect(hostd.frames.map((frame) => frame.type)).toEqual(['step', 'wait', 'wait_end', 'step_end']);
+  expect(hostd.of('wait_end')[0]?.cancelled).toBe(true);
+});
+
+it('cleans what would break a line or a terminal', async () => {
+  tool('a\u001b[31m\nb\ud800', () => {});
+  tool('k'.repeat(500), () => {});
+  startStep({ kind: 'x'.repeat(100) }).end();
+  await until('all ends', () => hostd.of('step_end').length === 3);
+  expect(hostd.of('step').map((frame) => frame.key)).toEqual(['a [31m b ', 'k'.repeat(200), undefined]);
+  expect(hostd.of('step')[2]?.kind).toBe('x'.repeat(64));
+});
+
+it('what a turn of the loop announces is one write', async () => {
+  const before = stats().sent;
+  let chunks = 0;
+  for (const socket of hostd.connections) socket.on('data', () => chunks++);
+  for (let i = 0; i < 20; i++) tool('Grep', () => i);
+  await until('all ends', () => hostd.of('step_end').length === 20);
+  expect(stats().sent - before).toBe(80);
+  // 80 lines are below what one read of the other end takes.
+  expect(chunks).toBe(1);
+});

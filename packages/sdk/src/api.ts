@@ -1,0 +1,171 @@
+import { context, type Span, trace } from '@opentelemetry/api';
+import type { SignalDetail, Step, StepOptions, Wait, WaitHint } from './options.ts';
+import { monotonicMicros } from './protocol/index.ts';
+import { QUIET, QuietStep } from './quiet-step.ts';
+import { active } from './runtime.ts';
+import { scopes } from './scope.ts';
+import { spanKind, spanName, startAttributes } from './span/name.ts';
+import { epochStart, hrTime } from './span/times.ts';
+import { LiveStep } from './step.ts';
+import type { LiveWait } from './wait.ts';
+
+const NONE: StepOptions = {};
+
+/** Begins a step by hand: for callback interfaces. End it with `end()`. For a function, prefer {@link step}. */
+export function startStep(options: string | StepOptions): Step {
+  const owner = active();
+  if (!owner) return QUIET;
+  const given = typeof options === 'string' ? NONE : options;
+  const kind = given.kind ?? 'step';
+  const key = typeof options === 'string' ? options : (given.key ?? '');
+
+  const startedAt = monotonicMicros();
+  const parent = parentOf(given.parent);
+  const outer = context.active();
+  // Within a step whose context could not be made OpenTelemetry's own, the step's counts and not the one around it.
+  const around = parent && (given.parent !== undefined || outer === parent.outer) ? parent.inner : outer;
+  const epoch = epochStart(startedAt, parent);
+  const span = owner.tracer.startSpan(
+    spanName(kind, key, given),
+    { kind: spanKind(kind), attributes: startAttributes(kind, key, given), startTime: hrTime(epoch) },
+    given.parent === null ? trace.deleteSpan(outer) : around,
+  );
+  if (!owner.live && !span.isRecording()) return quiet(span);
+  const inner = hasIdentity(span) ? trace.setSpan(around, span) : outer;
+  const step = new LiveStep({ owner, kind, key, parent, span, outer, inner, startedAt, epochStart: epoch });
+  owner.stepStarted(step);
+  return step;
+}
+
+function parentOf(given: Step | null | undefined): LiveStep | undefined {
+  if (given === null) return undefined;
+  if (given === undefined) return scopes.getStore()?.step;
+  return given instanceof LiveStep ? given : undefined;
+}
+
+// Without an SDK every span has the same id of zeros: there is nothing to carry.
+const hasIdentity = (span: Span) => trace.isSpanContextValid(span.spanContext());
+
+function quiet(span: Span): Step {
+  return hasIdentity(span) ? new QuietStep(span, trace.setSpan(context.active(), span)) : QUIET;
+}
+
+/**
+ * Runs `fn` as a step, and ends the step when it returns, throws, or its promise settles. Results and errors are
+ * `fn`'s own.
+ */
+export function step<T>(options: string | StepOptions, fn: (step: Step) => T): T {
+  return runStep(startStep(options), fn);
+}
+
+function runStep<T>(begun: Step, fn: (step: Step) => T): T {
+  if (begun === QUIET) return fn(begun);
+  let result: T;
+  try {
+    result = begun.run(() => fn(begun));
+  } catch (error) {
+    begun.end({ error });
+    throw error;
+  }
+  if (!isThenable(result)) {
+    begun.end();
+    return result;
+  }
+  return result.then(
+    (value: unknown) => {
+      begun.end();
+      return value;
+    },
+    (error: unknown) => {
+      begun.end({ error });
+      throw error;
+    },
+  ) as T;
+}
+
+/**
+ * Runs a tool call: a step of kind `tool` that is one wait from its beginning to its end. What the tool does in
+ * between may have waits of its own.
+ */
+export function tool<T>(name: string, fn: (step: Step) => T, options?: Omit<StepOptions, 'kind' | 'key'>): T {
+  return step({ ...options, kind: 'tool', key: name }, (begun) =>
+    begun === QUIET ? fn(begun) : wait(() => fn(begun)),
+  );
+}
+
+/**
+ * Announces that the current step waits for a promise, or for what a function returns. Requests that the function
+ * makes give their signals to this wait. Results and errors are the promise's own; outside of a step, the wait
+ * gets an unnamed one.
+ */
+export function wait<T>(what: (() => T) | T, hint?: WaitHint): T {
+  const scope = scopes.getStore();
+  if (!scope) return waitAlone(what, hint);
+  const begun = scope.step.wait(hint);
+  let result: T;
+  try {
+    const fn = what as () => T;
+    result = typeof what === 'function' ? scopes.run({ step: scope.step, wait: begun }, fn) : what;
+  } catch (error) {
+    begun.end({ cancelled: isCancelled(error, begun) });
+    throw error;
+  }
+  if (!isThenable(result)) {
+    begun.end();
+    return result;
+  }
+  return result.then(
+    (value: unknown) => {
+      begun.end();
+      return value;
+    },
+    (error: unknown) => {
+      begun.end({ cancelled: isCancelled(error, begun) });
+      throw error;
+    },
+  ) as T;
+}
+
+function waitAlone<T>(what: (() => T) | T, hint: WaitHint | undefined): T {
+  const owner = active();
+  if (!owner?.live) return typeof what === 'function' ? (what as () => T)() : what;
+  const kind = hint?.kind ?? 'wait';
+  const key = hint?.key ?? '';
+  const outer = context.active();
+  const startedAt = monotonicMicros();
+  const parts = { owner, kind, key, outer, inner: outer, startedAt, epochStart: 0, parent: undefined };
+  const unnamed = new LiveStep({ ...parts, span: QUIET.span });
+  owner.stepStarted(unnamed);
+  return runStep(unnamed, () => wait(what, hint));
+}
+
+/** A wait that failed teaches nothing, unless it was a tool's: a search that finds nothing fails as well. */
+function isCancelled(error: unknown, begun: LiveWait): boolean {
+  const name = (error as { name?: unknown } | null | undefined)?.name;
+  if (name === 'AbortError' || name === 'TimeoutError') return true;
+  return (begun.hint.kind ?? begun.step.kind) !== 'tool';
+}
+
+/** Begins a wait of the current step by hand. For a function or a promise, prefer {@link wait}. */
+export function startWait(hint?: WaitHint): Wait {
+  return scopes.getStore()?.step.wait(hint) ?? QUIET.wait();
+}
+
+/** Tells the current wait a fact that narrows its end: `headers`, `first_token`, `token`, `progress`, … */
+export function signal(name: string, detail?: SignalDetail): void {
+  const scope = scopes.getStore();
+  if (scope) (scope.wait?.endedAt === 0 ? scope.wait : scope.step).signal(name, detail);
+}
+
+/** The step whose code is running. */
+export function currentStep(): Step | undefined {
+  return scopes.getStore()?.step;
+}
+
+function isThenable(value: unknown): value is PromiseLike<unknown> {
+  return (
+    (typeof value === 'object' || typeof value === 'function') &&
+    value !== null &&
+    typeof (value as { then?: unknown }).then === 'function'
+  );
+}

@@ -1,0 +1,233 @@
+import { type Tracer, trace } from '@opentelemetry/api';
+import type { ConnectOptions } from './options.ts';
+import {
+  type HostdFrame,
+  KERNEL_CATEGORIES,
+  type Micros,
+  type PrewakeError,
+  type ReportFrame,
+  type WelcomeFrame,
+} from './protocol/index.ts';
+import { Announcer } from './session/announcer.ts';
+import { Outbox, type Sink } from './session/outbox.ts';
+import { Link } from './session/reconnect.ts';
+import { sayOnce } from './session/say-once.ts';
+import { type FinishOptions, finishSpan } from './span/finish.ts';
+import { type Finish, SpanHold } from './span/hold.ts';
+import type { Figures } from './span/report-attributes.ts';
+import type { Failure, LiveStep, StepOwner } from './step.ts';
+import { VERSION } from './version.ts';
+import type { LiveWait } from './wait.ts';
+
+const clients = new Set<Client>();
+
+/** Ends all held spans of this process, as incomplete. */
+export function releaseHeldSpans(why: string): void {
+  for (const client of clients) client.release(why);
+}
+
+const onBeforeExit = () => releaseHeldSpans('flushed');
+
+/** Everything that one `connect()` set in motion. */
+export class Client implements StepOwner {
+  readonly tracer: Tracer;
+  readonly outbox = new Outbox();
+  readonly announcer: Announcer;
+  readonly link: Link;
+  readonly hold: SpanHold;
+  welcome: WelcomeFrame | undefined;
+  readonly counters = {
+    finished: 0,
+    incomplete: 0,
+    windows: { armed: 0, released: 0, refused: 0, none: 0 },
+    errors: 0,
+  };
+  degraded = new Set<string>();
+  lastError: string | undefined;
+  readonly #holdMs: number;
+  readonly #finishing: FinishOptions;
+  readonly #waiters = new Set<() => void>();
+
+  constructor(options: ConnectOptions, thread: number | undefined) {
+    this.tracer = (options.tracerProvider ?? trace).getTracer('@prewake/sdk', VERSION);
+    this.#holdMs = Math.min(Math.max(options.holdMs ?? 250, 0), 10_000);
+    this.#finishing = {
+      tracer: this.tracer,
+      slowpathSpans: { max: options.slowpathSpans?.max ?? 3, minNs: options.slowpathSpans?.minNs ?? 100_000 },
+      recordExceptions: options.recordExceptions ?? false,
+    };
+    this.announcer = new Announcer(this.outbox, thread);
+    this.hold = new SpanHold(this.#holdMs, this.#finish);
+    this.link = new Link(
+      {
+        connecting: (number) => this.announcer.begin(number),
+        open: (sink) => this.#opened(sink),
+        frame: (frame) => this.#received(frame),
+        closed: (error) => this.#closed(error),
+      },
+      options.socket,
+    );
+  }
+
+  /** @param supported whether hostd can exist here at all */
+  start(supported: boolean): void {
+    clients.add(this);
+    if (clients.size === 1) process.on('beforeExit', onBeforeExit);
+    if (supported) this.link.start();
+  }
+
+  /** True while announcements go anywhere: into a session, or into one whose handshake is under way. */
+  get live(): boolean {
+    return this.announcer.session !== 0;
+  }
+
+  release(why: string): void {
+    this.hold.release(why);
+    this.#settle();
+  }
+
+  /** Resolves with the next session's welcome; false after the time is up. */
+  ready(timeoutMs: number): Promise<boolean> {
+    if (this.welcome) return Promise.resolve(true);
+    return this.#until(() => this.welcome !== undefined, timeoutMs);
+  }
+
+  /** Resolves when no span waits for its figures any more. */
+  async settled(): Promise<void> {
+    if (this.hold.size > 0) await this.#until(() => this.hold.size === 0, this.#holdMs + 50);
+    this.release('held');
+  }
+
+  flush(): void {
+    this.release('flushed');
+    this.outbox.flush();
+  }
+
+  close(): void {
+    this.flush();
+    this.link.close();
+    clients.delete(this);
+    if (clients.size === 0) process.off('beforeExit', onBeforeExit);
+  }
+
+  // ---- steps -------------------------------------------------------------------------------------------
+
+  stepStarted(step: LiveStep): void {
+    this.announcer.step(step, step.recording && this.#holdMs > 0);
+  }
+
+  waitStarted(wait: LiveWait): void {
+    if (!this.live) return;
+    // Begun before this session: hostd learns of the step with its next wait.
+    if (wait.step.session !== this.announcer.session) this.stepStarted(wait.step);
+    this.announcer.wait(wait);
+    if (wait.hint.blocking) this.outbox.flush();
+  }
+
+  waitSignal(wait: LiveWait, name: string, afterMs: number | undefined): void {
+    this.announcer.signal(wait, name, afterMs);
+  }
+
+  waitEnded(wait: LiveWait, cancelled: boolean): void {
+    this.announcer.waitEnd(wait, wait.endedAt, cancelled);
+  }
+
+  running(_step: LiveStep | undefined): void {}
+
+  stepEnded(step: LiveStep, endedAt: Micros, failure: Failure | undefined): void {
+    const announced = this.announcer.stepEnd(step, endedAt);
+    if (!step.recording) return;
+    const ended = { step, endedAt, failure };
+    const why = announced ? this.hold.refusal : 'recorder_off';
+    if (why === undefined) this.hold.add(ended);
+    else this.#finish(ended, undefined, why);
+  }
+
+  readonly #finish: Finish = (ended, report, why) => {
+    const figures: Figures = report ?? {
+      complete: false,
+      incomplete: why,
+      source: 'none',
+      self: {},
+      unknown: [...KERNEL_CATEGORIES],
+    };
+    this.counters.finished++;
+    if (!figures.complete) this.counters.incomplete++;
+    finishSpan(ended, figures, report?.events ?? [], this.#finishing);
+  };
+
+  // ---- the session -------------------------------------------------------------------------------------
+
+  #opened(sink: Sink): void {
+    this.outbox.open(sink);
+  }
+
+  #closed(error: PrewakeError): void {
+    this.announcer.end();
+    this.outbox.close();
+    this.welcome = undefined;
+    this.degraded.clear();
+    this.lastError = `${error.code}: ${error.message}`;
+    if (error.code === 'PREWAKE_VERSION_MISMATCH') sayOnce(error.code, error.message);
+    this.release('disconnected');
+  }
+
+  #received(frame: HostdFrame): void {
+    this.hold.alive();
+    switch (frame.type) {
+      case 'welcome':
+        this.#welcomed(frame);
+        break;
+      case 'report':
+        this.#reported(frame);
+        break;
+      case 'window':
+        this.counters.windows[frame.state]++;
+        break;
+      case 'budget':
+        if (frame.state === 'degraded') this.degraded.add(frame.bucket);
+        else this.degraded.delete(frame.bucket);
+        break;
+      case 'error':
+        this.counters.errors++;
+        this.lastError = `${frame.code}: ${frame.message}`;
+        break;
+    }
+  }
+
+  #welcomed(welcome: WelcomeFrame): void {
+    this.welcome = welcome;
+    if (minor(welcome.version) !== minor(VERSION)) {
+      sayOnce(
+        'PREWAKE_VERSION_DIFFERS',
+        `hostd is ${welcome.version} and this SDK ${VERSION}: what both know is used`,
+      );
+    }
+    this.#settle();
+  }
+
+  #reported(report: ReportFrame): void {
+    this.hold.report(report);
+    if (this.hold.size === 0) this.#settle();
+  }
+
+  #settle(): void {
+    for (const check of this.#waiters) check();
+  }
+
+  #until(done: () => boolean, timeoutMs: number): Promise<boolean> {
+    return new Promise((resolve) => {
+      const finish = (value: boolean) => {
+        clearTimeout(timer);
+        this.#waiters.delete(check);
+        resolve(value);
+      };
+      const check = () => done() && finish(true);
+      // Somebody waits for this: it may hold the process open.
+      const timer = setTimeout(() => finish(done()), timeoutMs);
+      this.#waiters.add(check);
+    });
+  }
+}
+
+const minor = (version: string) => version.split('.').slice(0, 2).join('.');

@@ -1,0 +1,50 @@
+import type { Client } from './client.ts';
+import type { LinkState } from './session/reconnect.ts';
+
+export interface Stats {
+  /** `off`: not connected, or PREWAKE_DISABLED. */
+  state: LinkState | 'off';
+  /** hostd's word on the session, while there is one. */
+  session?: string;
+  hostd?: { version: string; mode: 'arm' | 'observe' | 'paused'; recorder: 'bpf' | 'schedstat' | 'none' };
+  /** Sessions opened so far: more than one after a reconnect. */
+  sessions: number;
+  /** Frames written, and dropped because hostd did not keep up or went away. */
+  sent: number;
+  dropped: number;
+  /** Spans that wait for their figures now; ended so far with figures, and of these how many incomplete. */
+  held: number;
+  finished: number;
+  incomplete: number;
+  /** Reports that came after their span had been ended. */
+  late: number;
+  /** hostd's decisions about this session's waits. */
+  windows: { armed: number; released: number; refused: number; none: number };
+  /** Budgets that have run dry. */
+  degraded: string[];
+  /** Error frames of hostd. */
+  errors: number;
+  lastError?: string;
+}
+
+export function statsOf(client: Client | undefined): Stats {
+  const { welcome, lastError } = client ?? {};
+  return {
+    state: client?.link.state ?? 'off',
+    ...(welcome && {
+      session: welcome.session,
+      hostd: { version: welcome.version, mode: welcome.mode, recorder: welcome.recorder },
+    }),
+    sessions: client?.link.opened ?? 0,
+    sent: client?.outbox.sent ?? 0,
+    dropped: client?.outbox.dropped ?? 0,
+    held: client?.hold.size ?? 0,
+    finished: client?.counters.finished ?? 0,
+    incomplete: client?.counters.incomplete ?? 0,
+    late: client?.hold.late ?? 0,
+    windows: { ...(client?.counters.windows ?? { armed: 0, released: 0, refused: 0, none: 0 }) },
+    degraded: [...(client?.degraded ?? [])],
+    errors: client?.counters.errors ?? 0,
+    ...(lastError !== undefined && { lastError }),
+  };
+}

@@ -1,0 +1,41 @@
+import type { SignalDetail, Wait, WaitHint } from './options.ts';
+import { type Micros, monotonicMicros } from './protocol/index.ts';
+import type { LiveStep } from './step.ts';
+
+/** `token` signals closer than this say nothing new, and each costs a line. In microseconds. */
+const TOKEN_GAP: Micros = 5_000;
+
+/** A wait of a step that somebody follows: hostd, a recording span, or both. */
+export class LiveWait implements Wait {
+  readonly step: LiveStep;
+  readonly hint: WaitHint;
+  readonly at: Micros;
+  /** Its id and the session in which it was announced; 0: it was not. */
+  id = 0;
+  session = 0;
+  /** When the step's code ran again; 0 while it waits. */
+  endedAt: Micros = 0;
+  #tokenAt: Micros = 0;
+
+  constructor(step: LiveStep, hint: WaitHint) {
+    this.step = step;
+    this.hint = hint;
+    this.at = monotonicMicros();
+  }
+
+  signal(name: string, detail?: SignalDetail): void {
+    if (this.endedAt !== 0) return;
+    if (name === 'token') {
+      const now = monotonicMicros();
+      if (now - this.#tokenAt < TOKEN_GAP) return;
+      this.#tokenAt = now;
+    }
+    this.step.owner.waitSignal(this, name, detail?.afterMs);
+  }
+
+  end(outcome?: { cancelled?: boolean }): void {
+    if (this.endedAt !== 0) return;
+    this.endedAt = monotonicMicros();
+    this.step.waitEnded(this, outcome?.cancelled === true);
+  }
+}
