@@ -7,6 +7,7 @@
 export type Target =
   | { type: 'host' }
   | { type: 'cpu'; cpu: number }
+  | { type: 'idle_state'; cpu: number; state: number }
   | { type: 'policy'; policy: number }
   /** A task is its tid and start time (field 22 of /proc/PID/stat): tids are reused. */
   | { type: 'task'; tgid: number; tid: number; startTime: string };
@@ -29,6 +30,8 @@ export interface Availability {
   chosen: boolean;
   /** Why it is (not) available or chosen, in a sentence. */
   reason: string;
+  /** Why it is not chosen unless the configuration names it, although it is available. */
+  discouraged?: string;
 }
 
 /**
@@ -48,11 +51,27 @@ export interface Guard {
   write(target: Target, value: string): void;
   /** Makes a CPU that already sleeps see the new value. No-op where the kernel does it. */
   kick(target: Target): void;
-  /** Whether `read` is what our write of `value` may have become (rounding, clamping) rather than a foreign writer's. */
-  isOurs(target: Target, written: string, readBackThen: string, readNow: string): boolean;
+  /**
+   * Whether `readNow` is what our write of `written` may have become (rounding, clamping) rather than a foreign
+   * writer's. `readBackThen` is undefined where the write's read-back was never recorded (a crash in between).
+   */
+  isOurs(target: Target, written: string, readBackThen: string | undefined, readNow: string): boolean;
   /** Cost of one armed millisecond on this target: depth × capacity, 1 = one CPU held out of its deepest state. */
   weight(target: Target): number;
+  /**
+   * Puts the original value back in what inherited ours from the target meanwhile (children of a task).
+   * Only task guards have it.
+   */
+  restoreHeirs?(target: Target, written: string, original: string): number;
+  /** What the control does on this target, by effect: counters and current values, not the control itself. */
+  effect?(target: Target): Effect;
+  /** Whether the effect of `value` shows between two looks, and what was seen, in a sentence. */
+  judge?(value: string, before: Effect, after: Effect): { works: boolean | undefined; seen: string };
+  close?(): void;
 }
+
+/** Named counters and values of one target at one instant (`POLL.usage`, `khz`). */
+export type Effect = Readonly<Record<string, number>>;
 
 /** What a latency window asks for. */
 export interface WindowRequest {
@@ -108,4 +127,8 @@ export type GuardEvent =
   | { type: 'armed' | 'released'; guard: GuardId; target: Target; value: string; at: number }
   | { type: 'foreign_writer'; guard: GuardId; target: Target; found: string; ours: string; at: number }
   | { type: 'expired'; owner: string; reason: string; at: number }
+  /** All leases were dropped at once: the guardian or `prewake restore` restored, a suspend, hotplug or driver change. */
+  | { type: 'void'; reason: 'restored' | 'suspend' | 'machine'; at: number }
+  /** The guardian died and is being started again (`down`), or is there (`ready`). Nothing is armed without it. */
+  | { type: 'guardian'; state: 'ready' | 'down'; at: number }
   | { type: 'failed'; guard: GuardId; target: Target; code: string; message: string; at: number };

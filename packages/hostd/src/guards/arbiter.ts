@@ -1,0 +1,241 @@
+import { PrewakeError } from '@prewake/sdk/protocol';
+import { errorCode } from '../kernel/libc.ts';
+import type { Guard, GuardEvent, Target } from './guard.ts';
+import type { Journal } from './journal.ts';
+import { type Claim, claimKey } from './journal-format.ts';
+import { type RestoreEntry, restoreClaim } from './restore.ts';
+
+/** One control that is held: what was there, what we wrote, and who wants what. */
+interface Held {
+  guard: Guard;
+  target: Target;
+  wants: Map<number, string>;
+  original: string;
+  /** What is written now; the original while nothing had to be written. */
+  written: string;
+  readBack: string | undefined;
+  /** Whether the control was ever written since `original` was read. */
+  touched: boolean;
+  /** Another writer's value was found, or the control failed: not written again until all wants are gone. */
+  lost: boolean;
+}
+
+export interface ArbiterOptions {
+  /** Undefined in dry-run mode: decides, reports and writes nothing. */
+  journal: Journal | undefined;
+  now: () => number;
+  emit: (event: GuardEvent) => void;
+  /** A control cannot be put back now (its CPU is offline): call {@link Arbiter.retry} later. */
+  onPending: () => void;
+}
+
+/** Turns wants into at most one write for each control: the strictest wins, and the last to leave restores. */
+export class Arbiter {
+  readonly #options: ArbiterOptions;
+  readonly #held = new Map<string, Held>();
+  readonly #pending = new Map<string, { guard: Guard; claim: Claim }>();
+
+  constructor(options: ArbiterOptions) {
+    this.#options = options;
+  }
+
+  get idle(): boolean {
+    return this.#held.size === 0;
+  }
+
+  get pending(): number {
+    return this.#pending.size;
+  }
+
+  /** Adds a want and writes if it is the strictest. False: the control could not be armed. Never throws. */
+  want(guard: Guard, target: Target, id: number, value: string): boolean {
+    const key = claimKey(guard.id, target);
+    let held = this.#held.get(key);
+    try {
+      if (!held) {
+        held = this.#begin(key, guard, target);
+        this.#held.set(key, held);
+      }
+      held.wants.set(id, value);
+      this.#settle(held);
+      if (held.lost) this.drop(guard, target, id);
+      return !held.lost;
+    } catch (error) {
+      this.#fail(guard, target, error);
+      if (held) {
+        held.lost = true;
+        this.drop(guard, target, id);
+      }
+      return false;
+    }
+  }
+
+  /** Takes a want away: writes the next strictest, or restores. Never throws. */
+  drop(guard: Guard, target: Target, id: number): void {
+    const key = claimKey(guard.id, target);
+    const held = this.#held.get(key);
+    if (!held?.wants.delete(id)) return;
+    try {
+      if (held.wants.size > 0) {
+        this.#settle(held);
+        return;
+      }
+    } catch (error) {
+      held.lost = true;
+      this.#fail(guard, target, error);
+      return;
+    }
+    this.#held.delete(key);
+    if (held.touched) this.#restore(key, held);
+    else if (held.written !== held.original) this.#released(guard, target, held.original);
+  }
+
+  /** Whether the control is armed: held, and not lost to another writer. */
+  armed(guard: Guard, target: Target): boolean {
+    const held = this.#held.get(claimKey(guard.id, target));
+    return held !== undefined && !held.lost;
+  }
+
+  /** Tries again what could not be put back. */
+  retry(): void {
+    for (const [key, { guard, claim }] of [...this.#pending]) {
+      // Armed again meanwhile: its original was taken over, and its own release will put it back.
+      if (this.#held.has(key)) this.#pending.delete(key);
+      else this.#settleRestore(key, guard, claim, restoreClaim(guard, claim));
+    }
+  }
+
+  /** Takes over claims that a replay could not put back yet. */
+  adopt(guard: Guard, claim: Claim): void {
+    this.#pending.set(claimKey(guard.id, claim.target), { guard, claim });
+    this.#options.onPending();
+  }
+
+  #begin(key: string, guard: Guard, target: Target): Held {
+    const left = this.#pending.get(key);
+    const found = guard.read(target);
+    const wants = new Map<number, string>();
+    const base = { guard, target, wants, lost: false };
+    if (left) {
+      // Still ours from before: the original is what was found then.
+      this.#pending.delete(key);
+      const last = left.claim.writes.at(-1);
+      return {
+        ...base,
+        original: left.claim.original,
+        written: last?.value ?? found,
+        readBack: last?.readBack,
+        touched: true,
+      };
+    }
+    return { ...base, original: found, written: found, readBack: found, touched: false };
+  }
+
+  #settle(held: Held): void {
+    if (held.lost) return;
+    const { guard, target, original } = held;
+    const value = guard.strictest(target, [...held.wants.values()], original);
+    if (value === held.written) return;
+    const { journal } = this.#options;
+    if (journal) {
+      if (held.touched) {
+        const found = guard.read(target);
+        if (!guard.isOurs(target, held.written, held.readBack, found)) {
+          this.#foreign(held, found);
+          return;
+        }
+      }
+      journal.intent(guard.id, target, original, value);
+      held.touched = true;
+      held.written = value;
+      held.readBack = undefined;
+      guard.write(target, value);
+      held.readBack = guard.read(target);
+      journal.readBack(guard.id, target, held.readBack);
+      if (!guard.isOurs(target, value, held.readBack, held.readBack)) {
+        throw new PrewakeError(
+          'PREWAKE_GUARD_IGNORED',
+          `${guard.id} reads ${held.readBack} after ${value} was written`,
+        );
+      }
+      this.#kick(guard, target);
+    } else {
+      held.written = value;
+    }
+    this.#options.emit({ type: 'armed', guard: guard.id, target, value, at: this.#options.now() });
+  }
+
+  #restore(key: string, held: Held): void {
+    const { guard, target, original, written, readBack } = held;
+    const claim: Claim = { guard: guard.id, target, original, writes: [{ value: written, readBack }] };
+    this.#settleRestore(key, guard, claim, restoreClaim(guard, claim), held.lost);
+  }
+
+  #settleRestore(key: string, guard: Guard, claim: Claim, entry: RestoreEntry, said = false): void {
+    const { target } = claim;
+    const { journal, now, emit, onPending } = this.#options;
+    if (entry.outcome === 'pending' || entry.outcome === 'failed') {
+      const news = !this.#pending.has(key);
+      this.#pending.set(key, { guard, claim });
+      if (news) {
+        const code = entry.outcome === 'pending' ? 'PREWAKE_RESTORE_PENDING' : 'PREWAKE_RESTORE_FAILED';
+        const message = `not put back to ${claim.original} yet: ${entry.reason}`;
+        emit({ type: 'failed', guard: guard.id, target, code, message, at: now() });
+      }
+      onPending();
+      return;
+    }
+    this.#pending.delete(key);
+    try {
+      journal?.done(guard.id, target);
+    } catch (error) {
+      this.#fail(guard, target, error);
+    }
+    if (entry.outcome === 'foreign') {
+      const ours = claim.writes.at(-1)?.value ?? '';
+      if (!said) {
+        const found = entry.found ?? '';
+        emit({ type: 'foreign_writer', guard: guard.id, target, found, ours, at: now() });
+      }
+    } else {
+      this.#released(guard, target, claim.original);
+    }
+  }
+
+  #released(guard: Guard, target: Target, value: string): void {
+    this.#options.emit({ type: 'released', guard: guard.id, target, value, at: this.#options.now() });
+  }
+
+  #foreign(held: Held, found: string): void {
+    held.lost = true;
+    const { guard, target, written } = held;
+    this.#options.emit({
+      type: 'foreign_writer',
+      guard: guard.id,
+      target,
+      found,
+      ours: written,
+      at: this.#options.now(),
+    });
+  }
+
+  #kick(guard: Guard, target: Target): void {
+    try {
+      guard.kick(target);
+    } catch (error) {
+      this.#fail(guard, target, error, 'PREWAKE_KICK_FAILED');
+    }
+  }
+
+  #fail(guard: Guard, target: Target, error: unknown, code?: string): void {
+    const own = error instanceof PrewakeError ? error.code : undefined;
+    this.#options.emit({
+      type: 'failed',
+      guard: guard.id,
+      target,
+      code: code ?? own ?? `PREWAKE_GUARD_${errorCode(error) ?? 'FAILED'}`,
+      message: error instanceof Error ? error.message : String(error),
+      at: this.#options.now(),
+    });
+  }
+}

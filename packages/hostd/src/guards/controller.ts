@@ -1,0 +1,213 @@
+import type { Arbiter } from './arbiter.ts';
+import type { GuardClock } from './clock.ts';
+import type {
+  Availability,
+  Guard,
+  GuardController,
+  GuardEvent,
+  Hold,
+  LeaseInfo,
+  Target,
+  WindowRequest,
+} from './guard.ts';
+import { targetKey } from './target.ts';
+import type { Watch } from './watch.ts';
+
+interface Part {
+  guard: Guard;
+  target: Target;
+  wanted: string;
+}
+
+interface HeldWindow {
+  hold: Hold;
+  owner: string;
+  reason: string;
+  since: number;
+  expiresAt: number;
+  parts: Part[];
+}
+
+export interface LeaseControllerOptions {
+  availability: () => readonly Availability[];
+  /** The chosen guards; none in observe mode. */
+  guards: () => readonly Guard[];
+  arbiter: Arbiter;
+  clock: GuardClock;
+  /** Whether the leases still hold, and the guardian's heartbeat. */
+  watch: Watch;
+  close: () => void;
+}
+
+const NOTHING: Part[] = [];
+
+/** Keeps leases, their expiry and their owners. All writing is the arbiter's. Nothing here throws. */
+export class LeaseController implements GuardController {
+  onEvent: ((event: GuardEvent) => void) | undefined;
+  readonly #options: LeaseControllerOptions;
+  readonly #windows = new Map<number, HeldWindow>();
+  readonly #owners = new Map<string, Set<number>>();
+  #nextId = 1;
+  #cancelTimer: (() => void) | undefined;
+  #timerAt = Number.POSITIVE_INFINITY;
+  #closed = false;
+
+  constructor(options: LeaseControllerOptions) {
+    this.#options = options;
+  }
+
+  get availability(): readonly Availability[] {
+    return this.#options.availability();
+  }
+
+  price(window: WindowRequest): number {
+    return weigh(this.#plan(window));
+  }
+
+  arm(window: WindowRequest): Hold {
+    const { clock, watch, arbiter } = this.#options;
+    const id = this.#nextId++;
+    const now = clock.now();
+    const refused: Hold = { id, weight: 0, cpus: [] };
+    if (this.#closed || !(window.expiresAt > now) || !Number.isFinite(window.expiresAt)) return refused;
+    if (!watch.ready(now)) return refused;
+    const parts = this.#plan(window).filter((part) => arbiter.want(part.guard, part.target, id, part.wanted));
+    if (parts.length === 0) return refused;
+    const { owner, reason, expiresAt } = window;
+    const hold: Hold = { id, weight: weigh(parts), cpus: coveredCpus(window, parts) };
+    this.#windows.set(id, { hold, owner, reason, since: now, expiresAt, parts });
+    const ids = this.#owners.get(owner);
+    if (ids) ids.add(id);
+    else this.#owners.set(owner, new Set([id]));
+    this.#schedule(expiresAt);
+    // The process may have been stopped between the look above and the last write.
+    watch.check(clock.now());
+    return this.#windows.has(id) ? hold : refused;
+  }
+
+  extend(hold: Hold, expiresAt: number): void {
+    const window = this.#windows.get(hold.id);
+    if (!window || !Number.isFinite(expiresAt)) return;
+    window.expiresAt = expiresAt;
+    this.#schedule(expiresAt);
+  }
+
+  release(hold: Hold): void {
+    const window = this.#windows.get(hold.id);
+    if (!window) return;
+    this.#windows.delete(hold.id);
+    const ids = this.#owners.get(window.owner);
+    ids?.delete(hold.id);
+    if (ids?.size === 0) this.#owners.delete(window.owner);
+    for (const { guard, target } of window.parts) this.#options.arbiter.drop(guard, target, hold.id);
+    if (this.#windows.size === 0) this.#rest();
+  }
+
+  releaseOwner(owner: string): void {
+    for (const id of [...(this.#owners.get(owner) ?? [])]) this.#releaseId(id);
+  }
+
+  releaseAll(): void {
+    for (const id of [...this.#windows.keys()]) this.#releaseId(id);
+  }
+
+  isArmed(cpu: number): boolean {
+    const { arbiter, guards } = this.#options;
+    for (const guard of guards()) {
+      // What ends a wakeup's idle state is the idle guard; a frequency guard counts only where there is none.
+      if (!guard.id.startsWith('idle.') && guards().some((other) => other.id.startsWith('idle.'))) continue;
+      const window = { owner: '', reason: '', cpus: [cpu], tasks: [], latencyUs: 0, expiresAt: 0 };
+      const targets = guard.targets(window);
+      if (targets.length > 0 && targets.every((target) => arbiter.armed(guard, target))) return true;
+    }
+    return false;
+  }
+
+  leases(): LeaseInfo[] {
+    const leases: LeaseInfo[] = [];
+    for (const { hold, owner, reason, since, expiresAt, parts } of this.#windows.values()) {
+      for (const { guard, target, wanted } of parts) {
+        leases.push({ id: hold.id, owner, reason, guard: guard.id, target, wanted, since, expiresAt });
+      }
+    }
+    return leases;
+  }
+
+  close(): void {
+    if (this.#closed) return;
+    this.releaseAll();
+    this.#closed = true;
+    this.#options.close();
+  }
+
+  #plan(window: WindowRequest): Part[] {
+    const parts: Part[] = [];
+    try {
+      for (const guard of this.#options.guards()) {
+        const seen = new Set<string>();
+        for (const target of guard.targets(window)) {
+          const key = targetKey(target);
+          if (seen.has(key)) continue;
+          seen.add(key);
+          parts.push({ guard, target, wanted: guard.wanted(target, window) });
+        }
+      }
+    } catch {
+      // A CPU that vanishes while its limits are looked up: nothing is armed there.
+      return NOTHING;
+    }
+    return parts;
+  }
+
+  #releaseId(id: number): void {
+    const window = this.#windows.get(id);
+    if (window) this.release(window.hold);
+  }
+
+  /** One timer for the nearest expiry, and none without leases. */
+  #schedule(at: number): void {
+    if (at >= this.#timerAt) return;
+    const { clock } = this.#options;
+    this.#cancelTimer?.();
+    this.#timerAt = at;
+    const ms = Math.min(Math.max(Math.ceil((at - clock.now()) / 1000), 1), 2 ** 31 - 1);
+    this.#cancelTimer = clock.after(ms, () => this.#expire());
+  }
+
+  #expire(): void {
+    this.#cancelTimer = undefined;
+    this.#timerAt = Number.POSITIVE_INFINITY;
+    const now = this.#options.clock.now();
+    this.#options.watch.check(now);
+    let next = Number.POSITIVE_INFINITY;
+    for (const { hold, owner, reason, expiresAt } of [...this.#windows.values()]) {
+      if (expiresAt <= now) {
+        this.release(hold);
+        this.onEvent?.({ type: 'expired', owner, reason, at: now });
+      } else if (expiresAt < next) {
+        next = expiresAt;
+      }
+    }
+    if (next < Number.POSITIVE_INFINITY) this.#schedule(next);
+  }
+
+  #rest(): void {
+    this.#cancelTimer?.();
+    this.#cancelTimer = undefined;
+    this.#timerAt = Number.POSITIVE_INFINITY;
+    this.#options.watch.rest();
+  }
+}
+
+function weigh(parts: readonly Part[]): number {
+  return parts.reduce((sum, { guard, target }) => sum + guard.weight(target), 0);
+}
+
+function coveredCpus(window: WindowRequest, parts: readonly Part[]): number[] {
+  const cpus = new Set<number>();
+  for (const { target } of parts) {
+    if (target.type === 'cpu' || target.type === 'idle_state') cpus.add(target.cpu);
+    else if (target.type === 'host' || target.type === 'policy') for (const cpu of window.cpus) cpus.add(cpu);
+  }
+  return [...cpus].sort((a, b) => a - b);
+}

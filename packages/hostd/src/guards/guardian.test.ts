@@ -1,0 +1,165 @@
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, expect, test } from 'vitest';
+import { type FixtureTree, fixtureTree } from '../kernel/fixture-tree.ts';
+import { type ChildHostd, runs, startChildHostd, until } from './child-hostd.ts';
+import type { GuardControllerOptions } from './create.ts';
+import { restore } from './replay.ts';
+
+const LIMIT0 = 'sys/devices/system/cpu/cpu0/power/pm_qos_resume_latency_us';
+const LIMIT1 = 'sys/devices/system/cpu/cpu1/power/pm_qos_resume_latency_us';
+const QOS = 'dev/cpu_dma_latency';
+
+let tree: FixtureTree;
+let dir: string;
+const children: ChildHostd[] = [];
+
+beforeEach(() => {
+  tree = fixtureTree();
+  dir = mkdtempSync(join(tmpdir(), 'prewake-run-'));
+});
+
+afterEach(async () => {
+  for (const child of children.splice(0)) {
+    child.process.kill('SIGKILL');
+    signal(child.guardian, 'SIGCONT');
+    await until(() => !runs(child.guardian));
+  }
+  tree[Symbol.dispose]();
+  rmSync(dir, { recursive: true });
+});
+
+async function hostd(options: Partial<GuardControllerOptions> = {}): Promise<ChildHostd> {
+  const windows = [{ cpus: [0, 1], latencyUs: 50 }];
+  const child = await startChildHostd({ root: tree.root, runtimeDir: dir, windows, ...options });
+  children.push(child);
+  return child;
+}
+
+function signal(pid: number, name: NodeJS.Signals): void {
+  if (runs(pid)) process.kill(pid, name);
+}
+
+const limits = () => [tree.get(LIMIT0), tree.get(LIMIT1)];
+const qos = () => readFileSync(join(tree.root, QOS)).readInt32LE();
+
+test('restores when hostd is killed, and goes', async () => {
+  const child = await hostd();
+  expect(limits()).toEqual(['50', '50']);
+  child.process.kill('SIGKILL');
+  await until(
+    () => limits().join() === '0,0',
+    () => limits().join(),
+  );
+  await until(() => !runs(child.guardian));
+});
+
+test('restores when hostd is stopped; hostd knows it when it goes on', async () => {
+  const child = await hostd();
+  child.process.kill('SIGSTOP');
+  await until(
+    () => limits().join() === '0,0',
+    () => limits().join(),
+  );
+  expect(runs(child.guardian)).toBe(true);
+  child.process.kill('SIGCONT');
+  await child.heard((event) => event.type === 'void' && event.reason === 'restored');
+  child.process.stdin?.write('\n');
+  await until(
+    () => limits().join() === '50,50',
+    () => limits().join(),
+  );
+});
+
+test('lifts the global limit of a stopped hostd, whose descriptor stays open', async () => {
+  const child = await hostd({ config: { idle: 'idle.global' } });
+  expect(qos()).toBe(50);
+  child.process.kill('SIGSTOP');
+  await until(
+    () => qos() === 2_000_000_000,
+    () => String(qos()),
+  );
+});
+
+test('leaves a foreign value alone when hostd is killed', async () => {
+  const child = await hostd();
+  tree.set(LIMIT0, '33');
+  child.process.kill('SIGKILL');
+  await until(() => tree.get(LIMIT1) === '0');
+  await until(() => !runs(child.guardian));
+  expect(tree.get(LIMIT0)).toBe('33');
+});
+
+test('a guardian that is killed is started again', async () => {
+  const child = await hostd();
+  const [first] = [child.guardian];
+  process.kill(first, 'SIGKILL');
+  await child.heard((event) => event.type === 'guardian' && event.state === 'down');
+  await child.heard((event) => event.type === 'guardian' && event.state === 'ready');
+  child.process.kill('SIGSTOP');
+  await until(
+    () => limits().join() === '0,0',
+    () => limits().join(),
+  );
+});
+
+test('outlives the terminal and the service manager: SIGTERM, SIGINT and SIGHUP are not for it', async () => {
+  const child = await hostd();
+  for (const name of ['SIGTERM', 'SIGINT', 'SIGHUP'] as const) process.kill(child.guardian, name);
+  child.process.kill('SIGKILL');
+  await until(
+    () => limits().join() === '0,0',
+    () => limits().join(),
+  );
+});
+
+test('with both killed, the next hostd restores before it does anything else', async () => {
+  const child = await hostd();
+  process.kill(child.guardian, 'SIGSTOP');
+  child.process.kill('SIGKILL');
+  process.kill(child.guardian, 'SIGKILL');
+  await until(() => !runs(child.guardian));
+  expect(limits()).toEqual(['50', '50']);
+  const next = await hostd({ config: { idle: 'off' } });
+  expect(limits()).toEqual(['0', '0']);
+  expect(next.said[0]?.replayed).toMatchObject({
+    entries: [{ outcome: 'restored' }, { outcome: 'restored' }],
+  });
+});
+
+test('with both killed, `prewake restore` does it by hand and says what it did', async () => {
+  const child = await hostd();
+  process.kill(child.guardian, 'SIGSTOP');
+  child.process.kill('SIGKILL');
+  process.kill(child.guardian, 'SIGKILL');
+  await until(() => !runs(child.guardian) && !runs(child.process.pid as number));
+  tree.set(LIMIT0, '33');
+  const report = restore({ root: tree.root, runtimeDir: dir });
+  expect(limits()).toEqual(['33', '0']);
+  expect(report.livingOwner).toBeUndefined();
+  expect(report.entries).toEqual([
+    expect.objectContaining({ target: 'cpu:1', outcome: 'restored', found: '50', original: '0' }),
+    expect.objectContaining({ target: 'cpu:0', outcome: 'foreign', found: '33', reason: expect.any(String) }),
+  ]);
+  expect(restore({ root: tree.root, runtimeDir: dir }).entries).toEqual([]);
+});
+
+test('`prewake restore` beside a living hostd voids its leases', async () => {
+  const child = await hostd();
+  expect(restore({ root: tree.root, runtimeDir: dir }).livingOwner).toBe(child.process.pid);
+  expect(limits()).toEqual(['0', '0']);
+  await child.heard((event) => event.type === 'void' && event.reason === 'restored');
+});
+
+test('is silent while nothing is armed: it does not leave the CPU once', async () => {
+  const windows = [{ cpus: [0], latencyUs: 50, expiresAt: 1 }];
+  const child = await startChildHostd({ root: tree.root, runtimeDir: dir, windows });
+  children.push(child);
+  const switches = () =>
+    /^voluntary_ctxt_switches:\s*(\d+)/m.exec(readFileSync(`/proc/${child.guardian}/status`, 'latin1'))?.[1];
+  await until(() => readFileSync(`/proc/${child.guardian}/wchan`, 'latin1').includes('poll'));
+  const before = switches();
+  await new Promise((resolve) => setTimeout(resolve, 2500));
+  expect(switches()).toBe(before);
+});

@@ -1,0 +1,101 @@
+import { readSync, writeSync } from 'node:fs';
+import { openKernel } from '../kernel/kernel.ts';
+import { LatencyRequest, NO_CONSTRAINT } from '../kernel/latency-qos.ts';
+import { errorCode, libc } from '../kernel/libc.ts';
+import type { SyscallTap } from '../kernel/writer.ts';
+import { buildGuards } from './build-guards.ts';
+import { loadJournal, markVoid } from './journal.ts';
+import { withJournalLock } from './lock.ts';
+import { restoreAll } from './replay.ts';
+import { STALL_MS } from './watch.ts';
+
+export interface GuardianOptions {
+  root: string;
+  runtimeDir: string;
+  /** The hostd whose journal it is, as in the journal's header. A later hostd's is none of our business. */
+  owner: { pid: number; startTime: string };
+  /** The pipe from hostd: `a` = armed and well, `i` = idle; its end = hostd is dead. */
+  pipe: number;
+  /** hostd's latency request, inherited: the kernel keeps it while anyone has it open. -1: none. */
+  latencyFd: number;
+  /** Where one JSON line each is written for `ready` and for what was restored; -1: nowhere. */
+  report: number;
+  tap?: SyscallTap | undefined;
+}
+
+const RETRY_MS = 1000;
+
+/**
+ * The guardian's whole life, without an event loop: it blocks in poll(2), for ever while nothing is armed and
+ * for {@link STALL_MS} while something is. It returns when hostd is dead and everything is put back.
+ */
+export function runGuardian(options: GuardianOptions): void {
+  const { pipe } = options;
+  ignoreSignals();
+  const kernel = openKernel(options.root, { tap: options.tap });
+  const request = options.latencyFd < 0 ? undefined : new LatencyRequest(options.latencyFd, kernel.writer);
+  const guards = buildGuards(kernel);
+  const say = (message: object) => report(options.report, message);
+
+  /** True once nothing is left to put back. */
+  const restore = (why: string, alive: boolean): boolean => {
+    try {
+      if (alive) markVoid(options.runtimeDir, why);
+      request?.set(NO_CONSTRAINT);
+      return withJournalLock(options.runtimeDir, () => {
+        const { owner, claims } = loadJournal(options.runtimeDir);
+        if (owner?.pid !== options.owner.pid || owner.startTime !== options.owner.startTime) return true;
+        const { entries, left } = restoreAll(guards, [...claims.values()]);
+        // Again after: hostd may have come back meanwhile and armed what this has just restored.
+        if (alive) markVoid(options.runtimeDir, why);
+        if (entries.length > 0) say({ restored: entries, why });
+        return left.length === 0;
+      });
+    } catch (error) {
+      say({ error: error instanceof Error ? error.message : String(error), why });
+      return false;
+    }
+  };
+
+  say({ ready: true });
+  let armed = false;
+  const buffer = Buffer.alloc(256);
+  for (;;) {
+    if (!readable(pipe, armed ? STALL_MS : -1)) {
+      // Keep looking until hostd is heard again: it may wake just to finish one more write.
+      if (armed) restore('stall', true);
+      continue;
+    }
+    const length = readSync(pipe, buffer, 0, buffer.length, null);
+    if (length === 0) break;
+    armed = buffer[length - 1] === 0x61;
+  }
+  const pause = new Int32Array(new SharedArrayBuffer(4));
+  while (!restore('death', false)) Atomics.wait(pause, 0, 0, RETRY_MS);
+  kernel.close();
+}
+
+/** Whether there is something to read, or the other end is closed, within a time (-1: wait for ever). */
+function readable(fd: number, timeoutMs: number): boolean {
+  const POLLIN = 1;
+  const pollfd = Buffer.alloc(8);
+  pollfd.writeInt32LE(fd, 0);
+  pollfd.writeInt16LE(POLLIN, 4);
+  return libc().poll(pollfd, 1, timeoutMs) > 0;
+}
+
+/** A service manager's SIGTERM and a terminal's SIGINT go to hostd as well: the guardian outlives it. */
+function ignoreSignals(): void {
+  const SIG_IGN = 1;
+  for (const signal of [1, 2, 15]) libc().signal(signal, SIG_IGN);
+}
+
+function report(fd: number, message: object): void {
+  if (fd < 0) return;
+  try {
+    writeSync(fd, `${JSON.stringify(message)}\n`);
+  } catch (error) {
+    // hostd is dead, or stopped with a full pipe: there is nobody to tell.
+    if (errorCode(error) === undefined) throw error;
+  }
+}

@@ -1,0 +1,155 @@
+import {
+  closeSync,
+  existsSync,
+  fstatSync,
+  ftruncateSync,
+  mkdirSync,
+  openSync,
+  readFileSync,
+  renameSync,
+  writeSync,
+} from 'node:fs';
+import { join } from 'node:path';
+import { PrewakeError } from '@prewake/sdk/protocol';
+import type { KernelWriter } from '../kernel/writer.ts';
+import type { GuardId, Target } from './guard.ts';
+import {
+  type Claim,
+  claimKey,
+  doneLine,
+  headerLine,
+  intentLine,
+  type JournalContent,
+  type Owner,
+  parseJournal,
+  readLine,
+} from './journal-format.ts';
+
+const JOURNAL = 'guards.journal';
+const VOIDS = 'guards.voids';
+
+/** A journal longer than this is written anew with what is still open, bytes. */
+const COMPACT_AT = 256 * 1024;
+
+/** What is on disk; an empty content where there is no journal. */
+export function loadJournal(dir: string): JournalContent {
+  const path = join(dir, JOURNAL);
+  return parseJournal(existsSync(path) ? readFileSync(path, 'utf8') : '');
+}
+
+/**
+ * Says to the journal's writer that its controls were restored behind its back: its leases are void. Anyone but
+ * the writer calls this, before and after restoring.
+ */
+export function markVoid(dir: string, by: string): void {
+  const fd = openSync(join(dir, VOIDS), 'a', 0o600);
+  try {
+    writeSync(fd, `${by}\n`);
+  } finally {
+    closeSync(fd);
+  }
+}
+
+/** hostd's own end of the journal. Everyone else only reads it, and says so through {@link markVoid}. */
+export class Journal {
+  readonly #dir: string;
+  readonly #writer: KernelWriter;
+  readonly #header: string;
+  readonly #open = new Map<string, Claim>();
+  readonly #voids: number;
+  #fd: number;
+  #size = 0;
+  #voidsSeen: number;
+
+  /** Starts a new journal over an old one, which must have been replayed; `left` is what is still to be put back. */
+  constructor(dir: string, owner: Owner, writer: KernelWriter, left: readonly Claim[] = []) {
+    for (const claim of left) this.#open.set(claimKey(claim.guard, claim.target), claim);
+    this.#dir = dir;
+    this.#writer = writer;
+    this.#header = headerLine(owner);
+    try {
+      mkdirSync(dir, { recursive: true, mode: 0o755 });
+      this.#voids = openSync(join(dir, VOIDS), 'a', 0o600);
+      this.#voidsSeen = fstatSync(this.#voids).size;
+      this.#fd = this.#rewrite();
+    } catch (cause) {
+      throw new PrewakeError('PREWAKE_JOURNAL_UNWRITABLE', `the guard journal in ${dir} cannot be written`, {
+        cause,
+      });
+    }
+  }
+
+  /** Whether nothing is claimed. */
+  get empty(): boolean {
+    return this.#open.size === 0;
+  }
+
+  intent(guard: GuardId, target: Target, original: string, value: string): void {
+    this.#append(intentLine(guard, target, original, value));
+    const key = claimKey(guard, target);
+    const claim = this.#open.get(key);
+    const write = { value, readBack: undefined };
+    if (claim) claim.writes.push(write);
+    else this.#open.set(key, { guard, target, original, writes: [write] });
+  }
+
+  readBack(guard: GuardId, target: Target, value: string): void {
+    this.#append(readLine(guard, target, value));
+    const claim = this.#open.get(claimKey(guard, target));
+    if (claim) claim.writes = [{ value: claim.writes.at(-1)?.value ?? value, readBack: value }];
+  }
+
+  done(guard: GuardId, target: Target): void {
+    this.#append(doneLine(guard, target));
+    this.#open.delete(claimKey(guard, target));
+    if (this.#size > COMPACT_AT) this.compact();
+  }
+
+  /** Whether someone has restored behind our back since the last call. One fstat. */
+  voided(): boolean {
+    const size = fstatSync(this.#voids).size;
+    if (size === this.#voidsSeen) return false;
+    this.#voidsSeen = size;
+    return true;
+  }
+
+  /** Writes the journal anew, with open claims only. */
+  compact(): void {
+    closeSync(this.#fd);
+    this.#fd = this.#rewrite();
+  }
+
+  #rewrite(): number {
+    const path = join(this.#dir, JOURNAL);
+    let text = this.#header;
+    for (const { guard, target, original, writes } of this.#open.values()) {
+      for (const { value, readBack } of writes) {
+        text += intentLine(guard, target, original, value);
+        if (readBack !== undefined) text += readLine(guard, target, readBack);
+      }
+    }
+    const fd = openSync(`${path}.new`, 'a', 0o600);
+    this.#writer.run('journal', JOURNAL, text, () => {
+      ftruncateSync(fd, 0);
+      writeSync(fd, text);
+      renameSync(`${path}.new`, path);
+    });
+    this.#size = text.length;
+    return fd;
+  }
+
+  #append(line: string): void {
+    this.#writer.run('journal', JOURNAL, line, () => {
+      // A short write (full file system) must not be mistaken for an intent on record.
+      if (writeSync(this.#fd, line) !== line.length) {
+        throw new PrewakeError('PREWAKE_JOURNAL_UNWRITABLE', 'the file system of the guard journal is full');
+      }
+    });
+    this.#size += line.length;
+  }
+
+  close(): void {
+    closeSync(this.#fd);
+    closeSync(this.#voids);
+  }
+}

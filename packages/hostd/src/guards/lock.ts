@@ -1,0 +1,44 @@
+import { closeSync, mkdirSync, openSync } from 'node:fs';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { libc } from '../kernel/libc.ts';
+
+const LOCK_EX_NB = 2 | 4;
+
+/** An exclusive flock(2); the kernel drops it with its last descriptor. Undefined: someone else has it. */
+function tryLock(fd: number): boolean {
+  return libc().flock(fd, LOCK_EX_NB) === 0;
+}
+
+/**
+ * Takes the machine's controls for this process. Two writers that each take the other's value for the original
+ * would leave it behind, so there is one hostd for one set of controls; the lock is on their own directory.
+ * Returns what gives them back, or undefined if another process kept them for `waitMs`.
+ */
+export async function lockControls(root: string, waitMs: number): Promise<(() => void) | undefined> {
+  const fd = openSync(join(root, 'sys/devices/system/cpu'), 'r');
+  for (let waited = 0; !tryLock(fd); waited += 25) {
+    if (waited >= waitMs) {
+      closeSync(fd);
+      return undefined;
+    }
+    await sleep(25);
+  }
+  return () => closeSync(fd);
+}
+
+/**
+ * Runs with the journal's directory locked, so that a guardian and a new hostd do not restore at once. After
+ * two seconds it runs anyway: restoring twice does no harm, a stopped holder must not keep others from it.
+ */
+export function withJournalLock<T>(dir: string, run: () => T): T {
+  mkdirSync(dir, { recursive: true, mode: 0o755 });
+  const fd = openSync(join(dir, 'guards.lock'), 'a', 0o600);
+  try {
+    const pause = new Int32Array(new SharedArrayBuffer(4));
+    for (let waited = 0; waited < 2000 && !tryLock(fd); waited += 10) Atomics.wait(pause, 0, 0, 10);
+    return run();
+  } finally {
+    closeSync(fd);
+  }
+}

@@ -1,0 +1,96 @@
+import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, expect, test } from 'vitest';
+import { onlineCpus } from '../kernel/cpus.ts';
+import { openKernel } from '../kernel/kernel.ts';
+import { type ChildHostd, runs, startChildHostd, until } from './child-hostd.ts';
+import type { GuardControllerOptions } from './create.ts';
+import { restore } from './replay.ts';
+import { verifyGuard } from './verify.ts';
+
+// This machine's own controls: what they read before is what they must read after, also when a test fails.
+const cpu = onlineCpus(openKernel().files).at(-1) ?? 0;
+const LIMIT = `/sys/devices/system/cpu/cpu${cpu}/power/pm_qos_resume_latency_us`;
+const QOS = '/dev/cpu_dma_latency';
+
+const lacking =
+  process.getuid?.() !== 0
+    ? 'needs root'
+    : !existsSync(LIMIT)
+      ? 'no per-CPU latency limit on this machine'
+      : !existsSync(QOS)
+        ? 'no /dev/cpu_dma_latency on this machine'
+        : '';
+
+const read = () => readFileSync(LIMIT, 'latin1').trim();
+const qos = () => readFileSync(QOS).readInt32LE();
+
+let dir: string;
+let before: { limit: string; qos: number };
+let child: ChildHostd | undefined;
+
+beforeEach((ctx) => {
+  if (lacking) ctx.skip(lacking);
+  dir = mkdtempSync(join(tmpdir(), 'prewake-run-'));
+});
+
+afterEach(async () => {
+  if (child) {
+    child.process.kill('SIGKILL');
+    const { guardian } = child;
+    await until(() => !runs(guardian));
+    child = undefined;
+  }
+  if (dir) {
+    restore({ runtimeDir: dir });
+    rmSync(dir, { recursive: true });
+  }
+});
+
+async function hostd(options: Partial<GuardControllerOptions>): Promise<ChildHostd> {
+  const windows = [{ cpus: [cpu], latencyUs: 0 }];
+  // Another test's hostd may have the controls: there is one for one machine.
+  child = await startChildHostd({ runtimeDir: dir, windows, waitMs: 60_000, ...options }, () => {
+    before = { limit: read(), qos: qos() };
+  });
+  expect(child.said[0]).toMatchObject({ mode: 'arm' });
+  return child;
+}
+
+test('the per-CPU limit: armed by one process, seen by the kernel, restored when that is killed', async () => {
+  const { process: owner } = await hostd({ config: { idle: 'idle.cpu' } });
+  expect(read()).toBe('n/a');
+  owner.kill('SIGKILL');
+  await until(() => read() === before.limit, read);
+});
+
+test('the per-CPU limit of a stopped hostd is lifted while it is stopped', async () => {
+  const { process: owner } = await hostd({ config: { idle: 'idle.cpu' } });
+  owner.kill('SIGSTOP');
+  await until(() => read() === before.limit, read);
+});
+
+test('the global limit: in force while held, lifted when its owner is stopped or killed', async () => {
+  const { process: owner } = await hostd({ config: { idle: 'idle.global' } });
+  expect(qos()).toBe(0);
+  owner.kill('SIGSTOP');
+  await until(
+    () => qos() === before.qos,
+    () => String(qos()),
+  );
+  owner.kill('SIGKILL');
+  await until(
+    () => qos() === before.qos,
+    () => String(qos()),
+  );
+});
+
+test.each(['idle.cpu', 'idle.global'] as const)(
+  '%s works by effect: while it is held at 0, the CPU enters no state but POLL',
+  async (id) => {
+    const verdict = await verifyGuard({ guard: id, cpu, runtimeDir: dir, seconds: 0.5, waitMs: 60_000 });
+    expect(verdict).toMatchObject({ guard: id, works: true, value: id === 'idle.cpu' ? 'n/a' : '0' });
+    expect(verdict.seen).toMatch(/POLL/);
+  },
+);

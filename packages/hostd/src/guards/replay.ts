@@ -1,0 +1,93 @@
+import { bootId, startTime } from '../kernel/identity.ts';
+import { type Kernel, openKernel } from '../kernel/kernel.ts';
+import type { SyscallTap } from '../kernel/writer.ts';
+import { buildGuards, type GuardSet } from './build-guards.ts';
+import { Journal, loadJournal, markVoid } from './journal.ts';
+import type { Claim, Owner } from './journal-format.ts';
+import { withJournalLock } from './lock.ts';
+import { type RestoreEntry, restoreClaim } from './restore.ts';
+import { targetKey } from './target.ts';
+
+/** What a restore found and did. */
+export interface RestoreReport {
+  entries: RestoreEntry[];
+  /** Claims that could not be put back yet. */
+  left: Claim[];
+  /** The journal's writer, if it is still alive: its leases were voided. */
+  livingOwner: number | undefined;
+}
+
+const NOTHING: RestoreReport = { entries: [], left: [], livingOwner: undefined };
+
+export interface RestoreOptions {
+  /** Default `/`. */
+  root?: string;
+  runtimeDir: string;
+  tap?: SyscallTap | undefined;
+}
+
+/**
+ * Puts back everything that the journal in `runtimeDir` says is still changed: for `prewake restore` and the
+ * service manager's stop step. Where its hostd is still alive, that one's leases are void from now on.
+ */
+export function restore(options: RestoreOptions): RestoreReport {
+  const kernel = openKernel(options.root, { tap: options.tap });
+  try {
+    return replayJournal(kernel, buildGuards(kernel), options.runtimeDir);
+  } finally {
+    kernel.close();
+  }
+}
+
+/** {@link restore} with guards that are there already. Leaves an empty journal, unless its owner lives. */
+export function replayJournal(kernel: Kernel, guards: GuardSet, dir: string): RestoreReport {
+  return withJournalLock(dir, () => {
+    const { owner, claims } = loadJournal(dir);
+    if (!owner || claims.size === 0) return NOTHING;
+    // What another boot wrote is gone with it.
+    if (owner.bootId !== bootId(kernel.files)) return NOTHING;
+    const alive = isAlive(kernel, owner);
+    if (alive) markVoid(dir, 'restore');
+    const report = restoreAll(guards, [...claims.values()]);
+    if (alive) {
+      markVoid(dir, 'restore');
+      return { ...report, livingOwner: owner.pid };
+    }
+    const journal = new Journal(dir, owner, kernel.writer, report.left);
+    journal.close();
+    return report;
+  });
+}
+
+/** Puts back each claim; one that fails does not keep the next from its turn. Task controls come last made, first restored. */
+export function restoreAll(guards: GuardSet, claims: readonly Claim[]): RestoreReport {
+  const entries: RestoreEntry[] = [];
+  const left: Claim[] = [];
+  for (const claim of [...claims].reverse()) {
+    const guard = guards.get(claim.guard);
+    const entry: RestoreEntry = guard
+      ? restoreClaim(guard, claim)
+      : {
+          guard: claim.guard,
+          target: targetKey(claim.target),
+          outcome: 'failed',
+          original: claim.original,
+          found: undefined,
+          reason: 'unknown guard',
+        };
+    entries.push(entry);
+    if (entry.outcome === 'pending' || entry.outcome === 'failed') left.push(claim);
+  }
+  return { entries, left, livingOwner: undefined };
+}
+
+/** This process as the owner of a journal. */
+export function selfOwner(kernel: Kernel): Owner {
+  const { pid } = process;
+  return { bootId: bootId(kernel.files), pid, startTime: startTime(kernel.files, pid) ?? '0' };
+}
+
+function isAlive(kernel: Kernel, owner: Owner): boolean {
+  const start = startTime(kernel.files, owner.pid);
+  return start !== undefined && start === owner.startTime;
+}

@@ -1,0 +1,113 @@
+import type { GuardClock } from './clock.ts';
+import type { Journal } from './journal.ts';
+
+/** hostd's end of the guardian. */
+export interface GuardianEnd {
+  readonly alive: boolean;
+  /** "Something is, or is about to be, armed, and I am well." False: the guardian does not listen. */
+  beat(): boolean;
+  /** "Nothing is armed any more." */
+  idle(): void;
+}
+
+export interface WatchOptions {
+  clock: GuardClock;
+  journal: Journal | undefined;
+  guardian: GuardianEnd | undefined;
+  /** What must not change under a lease: drivers, their modes, the CPUs online. */
+  signature: () => string;
+  onVoid: (reason: 'restored' | 'suspend' | 'machine') => void;
+}
+
+/** How often a heartbeat is sent while something is armed, milliseconds. */
+export const BEAT_MS = 250;
+/** Without a heartbeat for this long the guardian restores, milliseconds. */
+export const STALL_MS = 700;
+/** Once a heartbeat is this late, hostd asks whether the guardian has restored, microseconds. */
+const LATE_US = 400_000;
+/** The guardian is told of the end of arming only after a pause, so that a busy hostd does not tell it each time. */
+const LINGER_US = 1_000_000;
+/** Less than this is a preemption between two clock readings, microseconds. */
+const SUSPEND_US = 50_000;
+
+/**
+ * Watches whether leases still hold while something is armed, and tells the guardian that hostd is alive.
+ * At rest it has no timer.
+ */
+export class Watch {
+  readonly #options: WatchOptions;
+  #active = false;
+  #cancelTick: (() => void) | undefined;
+  #lastBeat = 0;
+  #restSince: number | undefined;
+  #suspended: number;
+  #signature: string;
+
+  constructor(options: WatchOptions) {
+    this.#options = options;
+    this.#suspended = options.clock.suspended();
+    this.#signature = options.signature();
+  }
+
+  /** Call before arming. False: nothing may be armed now, for nobody would restore it. */
+  ready(now: number): boolean {
+    const { guardian, clock } = this.#options;
+    this.#restSince = undefined;
+    if (guardian && !guardian.alive) return false;
+    if (this.#active) {
+      this.check(now);
+      return true;
+    }
+    this.#settleSuspend(false);
+    this.#options.journal?.voided();
+    if (guardian && !guardian.beat()) return false;
+    this.#lastBeat = now;
+    this.#active = true;
+    // Soon, not now: looking at the machine takes longer than arming it.
+    this.#cancelTick = clock.after(5, () => this.#tick());
+    return true;
+  }
+
+  /** Voids the leases where they no longer hold. Cheap while the last heartbeat is recent. */
+  check(now: number): void {
+    this.#settleSuspend(true);
+    if (now - this.#lastBeat > LATE_US && this.#options.journal?.voided()) this.#options.onVoid('restored');
+  }
+
+  /** No leases are left. */
+  rest(): void {
+    this.#restSince = this.#options.clock.now();
+  }
+
+  stop(): void {
+    this.#cancelTick?.();
+    this.#active = false;
+  }
+
+  #tick(): void {
+    const { clock, guardian, journal, signature, onVoid } = this.#options;
+    const now = clock.now();
+    this.#settleSuspend(true);
+    if (journal?.voided()) onVoid('restored');
+    const seen = signature();
+    if (seen !== this.#signature) {
+      this.#signature = seen;
+      onVoid('machine');
+    }
+    if (this.#restSince !== undefined && now - this.#restSince >= LINGER_US) {
+      this.#active = false;
+      guardian?.idle();
+      return;
+    }
+    if (guardian?.alive) guardian.beat();
+    this.#lastBeat = now;
+    this.#cancelTick = clock.after(BEAT_MS, () => this.#tick());
+  }
+
+  #settleSuspend(armed: boolean): void {
+    const suspended = this.#options.clock.suspended();
+    if (suspended - this.#suspended < SUSPEND_US) return;
+    this.#suspended = suspended;
+    if (armed) this.#options.onVoid('suspend');
+  }
+}

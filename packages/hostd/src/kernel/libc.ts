@@ -1,0 +1,98 @@
+import { PrewakeError } from '@prewake/sdk/protocol';
+import koffi from 'koffi';
+
+/** The C functions that Node does not offer. All of them return -1 and set errno, as in C. */
+interface Libc {
+  flock(fd: number, operation: number): number;
+  fcntl(fd: number, command: number, argument: number): number;
+  pipe2(fds: Int32Array, flags: number): number;
+  poll(fds: Buffer, count: number, timeoutMs: number): number;
+  ioctl(fd: number, request: number, argument: number): number;
+  clock_gettime(clock: number, timespec: BigInt64Array): number;
+  signal(signal: number, handler: number): number;
+  sched_getaffinity(pid: number, size: number, mask: Buffer): number;
+  sched_setaffinity(pid: number, size: number, mask: Buffer): number;
+  /** syscall(2) with integer arguments and one pointer, in the two orders that are needed here. */
+  syscallIntPtr(number: number, a: number, pointer: Buffer, b: number, c: number): number;
+  syscallPtr(number: number, pointer: Buffer, a: number, b: number, c: number, d: number): number;
+}
+
+let loaded: Libc | undefined;
+
+/** The process's own libc, loaded at first use: glibc and musl alike. */
+export function libc(): Libc {
+  if (loaded) return loaded;
+  try {
+    const self = koffi.load(null);
+    loaded = {
+      flock: self.func('int flock(int, int)'),
+      fcntl: variadic(self.func('int fcntl(int, int, ...)'), 2, ['int']),
+      pipe2: self.func('int pipe2(_Out_ int *, int)'),
+      poll: self.func('int poll(void *, unsigned long, int)'),
+      ioctl: variadic(self.func('int ioctl(int, unsigned long, ...)'), 2, ['long']),
+      clock_gettime: self.func('int clock_gettime(int, void *)'),
+      signal: self.func('intptr_t signal(int, intptr_t)'),
+      sched_getaffinity: self.func('int sched_getaffinity(int, size_t, void *)'),
+      sched_setaffinity: self.func('int sched_setaffinity(int, size_t, void *)'),
+      syscallIntPtr: variadic(self.func('long syscall(long, ...)'), 1, ['long', 'void *', 'long', 'long']),
+      syscallPtr: variadic(self.func('long syscall(long, ...)'), 1, [
+        'void *',
+        'long',
+        'long',
+        'long',
+        'long',
+      ]),
+    };
+  } catch (cause) {
+    throw new PrewakeError('PREWAKE_FFI_UNAVAILABLE', 'the C library could not be loaded through koffi', {
+      cause,
+    });
+  }
+  return loaded;
+}
+
+type Foreign = (...args: unknown[]) => number;
+
+/** koffi wants a type before each variable argument. */
+function variadic(func: Foreign, fixed: number, types: readonly string[]): Foreign {
+  return (...args) => {
+    const typed: unknown[] = args.slice(0, fixed);
+    types.forEach((type, i) => {
+      typed.push(type, args[fixed + i]);
+    });
+    return func(...typed);
+  };
+}
+
+/** errno of the last libc call, as a name: `EBUSY`. */
+export function errnoName(): string {
+  const number = koffi.errno();
+  for (const [name, value] of Object.entries(koffi.os.errno)) if (value === number) return name;
+  return `errno ${number}`;
+}
+
+/** Throws what `errno` says, with Node's `code` on the cause, if a call returned -1. */
+export function checked(result: number, what: string): number {
+  if (result >= 0) return result;
+  const name = errnoName();
+  const cause = Object.assign(new Error(`${what}: ${name}`), { code: name });
+  throw new PrewakeError('PREWAKE_SYSCALL_FAILED', `${what} failed with ${name}`, { cause });
+}
+
+/** The errno name of an error from Node's fs or from {@link checked}; undefined for any other error. */
+export function errorCode(error: unknown): string | undefined {
+  if (typeof error !== 'object' || error === null) return undefined;
+  const { code, cause } = error as { code?: unknown; cause?: unknown };
+  if (typeof code === 'string' && code.startsWith('E')) return code;
+  return cause === undefined ? undefined : errorCode(cause);
+}
+
+const NUMBERS = {
+  x64: { sched_setattr: 314, sched_getattr: 315, perf_event_open: 298 },
+  arm64: { sched_setattr: 274, sched_getattr: 275, perf_event_open: 241 },
+} as const;
+
+/** A system call's number on this architecture; undefined where it is not known. */
+export function syscallNumber(name: keyof (typeof NUMBERS)['x64']): number | undefined {
+  return NUMBERS[process.arch as keyof typeof NUMBERS]?.[name];
+}
