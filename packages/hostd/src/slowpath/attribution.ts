@@ -1,9 +1,9 @@
-import type { ClientFrame, Micros, ReportFrame } from '@prewake/sdk/protocol';
+import type { ClientFrame, ReportFrame } from '@prewake/sdk/protocol';
 import type { WakeupCost } from '../policy/index.ts';
 import { type AttributionOptions, defaultAttributionOptions } from './options.ts';
+import { ProcessAttribution, type TidOf } from './process-attribution.ts';
 import type { RecordSink } from './recorder.ts';
 import { reportOf, unknownReport } from './report.ts';
-import { SessionAttribution, type SessionIdentity } from './session-attribution.ts';
 import type { ExitRecord, ForkRecord, Slice } from './slice.ts';
 import type { Tally } from './tally.ts';
 
@@ -13,14 +13,29 @@ export interface Findings {
   wakeupCost(cost: WakeupCost): void;
 }
 
+/** Who a session is. */
+export interface SessionIdentity {
+  readonly id: string;
+  readonly tgid: number;
+  /** Default: what the client says, and its main thread where it says nothing. */
+  readonly thread?: TidOf;
+}
+
+interface Session {
+  readonly process: ProcessAttribution;
+  readonly tidOf: TidOf;
+}
+
 /**
  * Joins the kernel's records to the steps of sessions. It is fed with frames (checked by the session layer) and
  * with records, and knows no kernel, no socket and no clock. docs/attribution.md defines what it says.
  */
 export class Attribution implements RecordSink {
   readonly #options: AttributionOptions;
-  readonly #sessions = new Map<string, SessionAttribution>();
-  readonly #byTgid = new Map<number, SessionAttribution>();
+  readonly #sessions = new Map<string, Session>();
+  readonly #processes = new Set<ProcessAttribution>();
+  /** The processes of sessions, and the children that they have spawned. */
+  readonly #byTgid = new Map<number, ProcessAttribution>();
   /** Since when records are written, nanoseconds; 0: they are not. */
   #recordedSince = 0;
   #available = 0;
@@ -38,31 +53,39 @@ export class Attribution implements RecordSink {
   }
 
   recorderDetached(at: number): void {
-    for (const session of this.#sessions.values()) session.lost(at, Infinity, 'recorder_off');
+    for (const process of this.#processes) process.lost(at, Infinity, 'recorder_off');
     this.#recordedSince = 0;
   }
 
-  /** @param at since when its processes are tracked, nanoseconds */
+  /** @param at since when its process is tracked, nanoseconds: a step that began before has missed records */
   sessionStarted(identity: SessionIdentity, at: number): void {
-    const session = new SessionAttribution(identity, at, this.#options);
-    this.#sessions.set(identity.id, session);
+    const { id, tgid } = identity;
+    let process = this.#byTgid.get(tgid);
     // Also where its process is another session's child: it speaks for itself now.
-    this.#byTgid.set(identity.tgid, session);
+    if (process?.tgid !== tgid) {
+      process = new ProcessAttribution(tgid, at, this.#options);
+      this.#processes.add(process);
+      this.#byTgid.set(tgid, process);
+    }
+    process.sessions.add(id);
+    this.#sessions.set(id, { process, tidOf: identity.thread ?? ((theirs) => theirs ?? tgid) });
   }
 
   sessionEnded(id: string): void {
-    const session = this.#sessions.get(id);
-    if (!session) return;
+    const process = this.#sessions.get(id)?.process;
+    if (!process) return;
     this.#sessions.delete(id);
-    for (const [tgid, owner] of this.#byTgid) if (owner === session) this.#byTgid.delete(tgid);
+    process.sessionEnded(id, this.#drainedAt);
+    if (process.sessions.size > 0) return;
+    this.#processes.delete(process);
+    for (const [tgid, owner] of this.#byTgid) if (owner === process) this.#byTgid.delete(tgid);
   }
 
   frame(id: string, frame: ClientFrame): void {
     const session = this.#sessions.get(id);
     if (!session) return;
-    // A step from before its session was tracked has missed records, too.
-    const since = this.#recordedSince && Math.max(this.#recordedSince, session.trackedSince);
-    session.frame(frame, since);
+    const since = this.#recordedSince && Math.max(this.#recordedSince, session.process.trackedSince);
+    session.process.frame(id, frame, session.tidOf, since);
   }
 
   slice(slice: Slice): void {
@@ -70,10 +93,9 @@ export class Attribution implements RecordSink {
   }
 
   fork(fork: ForkRecord): void {
-    const session = this.#byTgid.get(fork.parentTgid);
-    if (!session?.fork(fork)) return;
-    if (this.#byTgid.get(fork.childTgid)?.identity.tgid !== fork.childTgid)
-      this.#byTgid.set(fork.childTgid, session);
+    const process = this.#byTgid.get(fork.parentTgid);
+    if (!process?.fork(fork)) return;
+    if (this.#byTgid.get(fork.childTgid)?.tgid !== fork.childTgid) this.#byTgid.set(fork.childTgid, process);
   }
 
   exit(exit: ExitRecord): void {
@@ -82,64 +104,67 @@ export class Attribution implements RecordSink {
 
   /** The ring has been read. @param now nanoseconds @param lost records that it could not hold since the last time */
   drained(now: number, lost: number): void {
-    if (lost > 0) for (const session of this.#sessions.values()) session.lost(this.#drainedAt, now);
+    if (lost > 0) for (const process of this.#processes) process.lost(this.#drainedAt, now);
     this.#drainedAt = now;
   }
 
   /** A window was opened (a guard is held) for a wait. @param at nanoseconds */
   windowOpened(session: string, wait: number, at: number): void {
-    this.#sessions.get(session)?.windowOpened(wait, at);
+    this.#sessions.get(session)?.process.window(`${session}/${wait}`, at, true);
   }
 
   windowClosed(session: string, wait: number, at: number): void {
-    this.#sessions.get(session)?.windowClosed(wait, at);
+    this.#sessions.get(session)?.process.window(`${session}/${wait}`, at, false);
   }
 
   /** Whether reports are waiting for records. */
   get pending(): boolean {
-    for (const session of this.#sessions.values()) if (session.ending.size > 0) return true;
+    for (const process of this.#processes) if (process.ending.size > 0) return true;
     return false;
   }
 
   /** Gives what can be told now: to be called after each drain. @param now nanoseconds */
   findings(now: number, out: Findings): void {
     const overdue = (t: number) => now >= t + this.#options.graceNs;
-    for (const session of this.#sessions.values()) {
-      session.wakeups(overdue, (cost) => out.wakeupCost(cost));
-      for (const step of session.ending) {
+    for (const process of this.#processes) {
+      process.wakeups(overdue, (cost) => out.wakeupCost(cost));
+      for (const step of process.ending) {
         const known = step.incomplete !== 'recorder_off' && step.incomplete !== 'recorder_late';
-        const recorded = session.isRecorded(step.thread, step.to);
+        const recorded = process.isRecorded(step.thread, step.to);
         if (known && !recorded && !overdue(step.to)) continue;
-        session.ending.delete(step);
+        process.ending.delete(step);
         step.reported = true;
-        if (!known)
-          out.report(session.identity.id, unknownReport(step.id, this.#source, step.incomplete ?? ''));
-        else {
-          const incomplete = step.incomplete ?? (recorded ? undefined : 'open');
-          out.report(
-            session.identity.id,
-            reportOf(step.id, session.tallyOf(step), this.#available, incomplete),
-          );
-        }
+        const incomplete = step.incomplete ?? (recorded ? undefined : 'open');
+        out.report(
+          step.session,
+          known
+            ? reportOf(step.id, process.tallyOf(step), this.#available, incomplete)
+            : unknownReport(step.id, this.#source, step.incomplete as string),
+        );
       }
-      session.settle(now - this.#options.settleLagNs);
+      process.settle(now - this.#options.settleLagNs);
     }
     this.#forgetProcesses();
   }
 
-  /** Sums of all that a session's processes paid, each wakeup once, up to the settling lag. */
+  /** Sums of all that a session's process and its children paid, each wakeup once, up to the settling lag. */
   totals(session: string): Tally | undefined {
-    return this.#sessions.get(session)?.totals;
+    return this.#sessions.get(session)?.process.totals;
   }
 
   /** For metrics: what is kept, and what there was no room for. */
   load(): { sessions: number; steps: number; slices: number; processes: number; dropped: number } {
-    const load = { sessions: 0, steps: 0, slices: 0, processes: this.#byTgid.size, dropped: 0 };
-    for (const session of this.#sessions.values()) {
-      load.sessions++;
-      load.steps += session.openSteps;
-      load.slices += session.keptSlices;
-      load.dropped += session.dropped;
+    const load = {
+      sessions: this.#sessions.size,
+      steps: 0,
+      slices: 0,
+      processes: this.#byTgid.size,
+      dropped: 0,
+    };
+    for (const process of this.#processes) {
+      load.steps += process.openSteps;
+      load.slices += process.keptSlices;
+      load.dropped += process.dropped;
     }
     return load;
   }
@@ -148,11 +173,12 @@ export class Attribution implements RecordSink {
     return this.#recordedSince > 0 ? 'bpf' : 'none';
   }
 
-  /** Drops the routes of processes that are gone and settled. */
+  /** Drops the routes of children that are gone and settled. */
   #forgetProcesses(): void {
-    for (const session of this.#sessions.values()) {
-      for (const tgid of session.gone) if (this.#byTgid.get(tgid) === session) this.#byTgid.delete(tgid);
-      session.gone.length = 0;
+    for (const process of this.#processes) {
+      for (const tgid of process.gone)
+        if (tgid !== process.tgid && this.#byTgid.get(tgid) === process) this.#byTgid.delete(tgid);
+      process.gone.length = 0;
     }
   }
 }

@@ -13,7 +13,7 @@ export interface Part {
   readonly owners: readonly StepSpan[];
 }
 
-/** What the joins of one session need to know. */
+/** What the joins of one process need to know. */
 export interface JoinFacts {
   readonly tgid: number;
   readonly steps: StepTable;
@@ -24,7 +24,7 @@ export interface JoinFacts {
   waitsEnded(tid: number, from: number, to: number): StepSpan[];
   /** Whether all frames that tell of time `t` have been read. */
   final(t: number): boolean;
-  /** What a thread of the session's own process is, by its name: see {@link roleOfComm}. */
+  /** What a thread of the process itself is, by its name: see {@link roleOfComm}. */
   role(thread: ThreadLog): 'pool' | 'runtime' | 'other';
 }
 
@@ -159,8 +159,8 @@ export class Owners {
   }
 
   #poolAt(from: number, to: number): StepSpan[] {
-    const { pool, tgid, steps } = this.#facts;
-    if (!pool.seen) return innermost(steps.openAt(tgid, to));
+    const { pool, steps } = this.#facts;
+    if (!pool.seen) return innermost(steps.allOpenAt(to));
     return openAt(pool.candidates(from, to), to);
   }
 }

@@ -11,7 +11,7 @@ interface PoolRequest {
  * all that were outstanding are candidates. Times in nanoseconds.
  */
 export class PoolRequests {
-  readonly #open = new Map<number, PoolRequest>();
+  readonly #open = new Map<string, PoolRequest>();
   #all: PoolRequest[] = [];
   readonly #limit: number;
   /** Whether the client speaks of its pool at all. */
@@ -22,20 +22,20 @@ export class PoolRequests {
   }
 
   /** @returns false where there was no room. */
-  begin(id: number, step: StepSpan, at: number): boolean {
+  begin(name: string, step: StepSpan, at: number): boolean {
     this.seen = true;
     if (this.#all.length >= this.#limit) return false;
     const request = { step, from: at, to: Infinity };
-    this.#open.set(id, request);
+    this.#open.set(name, request);
     this.#all.push(request);
     return true;
   }
 
-  end(id: number, at: number): void {
-    const request = this.#open.get(id);
+  end(name: string, at: number): void {
+    const request = this.#open.get(name);
     if (!request) return;
     request.to = at;
-    this.#open.delete(id);
+    this.#open.delete(name);
   }
 
   /** Steps with a request outstanding over all of [from, to]. */

@@ -113,6 +113,8 @@ export const Known = {
   ioUring: 1 << 11,
   throttled: 1 << 12,
   frequency: 1 << 13,
+  /** Runnable but not running, also where the wakeups themselves are not seen (schedstat). */
+  runqueue: 1 << 14,
 } as const;
 
 /** A tracked process has forked: the kernel's own record, so that children that exit at once are counted too. */

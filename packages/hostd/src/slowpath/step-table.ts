@@ -3,6 +3,7 @@ import type { Tally } from './tally.ts';
 
 /** A step as attribution sees it. Times in nanoseconds. */
 export interface StepSpan {
+  readonly session: string;
   readonly id: StepId;
   readonly kind: string;
   readonly key: string;
@@ -19,7 +20,7 @@ export interface StepSpan {
   reported: boolean;
 }
 
-/** The steps of one session that are open, or ended so lately that records of them may still come. */
+/** The steps of one process that are open, or ended so lately that records of them may still come. */
 export class StepTable {
   readonly #byId = new Map<StepId, StepSpan>();
   readonly #byThread = new Map<number, StepSpan[]>();
@@ -52,6 +53,11 @@ export class StepTable {
     const open: StepSpan[] = [];
     for (const step of this.#byThread.get(thread) ?? []) if (step.from <= t && t < step.to) open.push(step);
     return open;
+  }
+
+  /** The same for all threads of the process. */
+  allOpenAt(t: number): StepSpan[] {
+    return [...this.#byThread.keys()].flatMap((thread) => this.openAt(thread, t));
   }
 
   /** Appends to `out` each time in (from, to) at which a step of the thread begins or ends. */

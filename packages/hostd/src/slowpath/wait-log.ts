@@ -2,7 +2,7 @@ import type { AttributionOptions } from './options.ts';
 import type { StepSpan } from './step-table.ts';
 import type { StoredSlice } from './thread-log.ts';
 
-/** A wait, and when a window was open for it. Times in nanoseconds. */
+/** A wait (`<session>/<id>`), and when a window was open for it. Times in nanoseconds. */
 export class OpenWait {
   readonly name: string;
   readonly step: StepSpan;
@@ -30,31 +30,29 @@ export class OpenWait {
 /** A wait's windows beyond this many are not kept: a stream renews one, it does not open more. */
 const MAX_WINDOW_CHANGES = 64;
 
-/** The waits of a session: open ones, and ended ones until their wakeup is found and settled. */
+/** The waits of a process: open ones, and ended ones until their wakeup is found and settled. */
 export class WaitLog {
-  readonly #session: string;
   readonly #limit: number;
-  readonly #open = new Map<number, OpenWait>();
+  readonly #open = new Map<string, OpenWait>();
   /** Ascending by end, but for frames that came out of order. */
   #ended: OpenWait[] = [];
   #unresolved: OpenWait[] = [];
 
-  constructor(session: string, options: AttributionOptions) {
-    this.#session = session;
+  constructor(options: AttributionOptions) {
     this.#limit = options.limits.waits;
   }
 
   /** @returns false where there was no room. */
-  begin(id: number, step: StepSpan, thread: number, at: number): boolean {
+  begin(name: string, step: StepSpan, thread: number, at: number): boolean {
     if (this.#open.size >= this.#limit) return false;
-    this.#open.set(id, new OpenWait(`${this.#session}/${id}`, step, thread, at));
+    this.#open.set(name, new OpenWait(name, step, thread, at));
     return true;
   }
 
-  end(id: number, at: number, cancelled: boolean): void {
-    const wait = this.#open.get(id);
+  end(name: string, at: number, cancelled: boolean): void {
+    const wait = this.#open.get(name);
     if (!wait) return;
-    this.#open.delete(id);
+    this.#open.delete(name);
     wait.to = at;
     if (this.#ended.length >= 4 * this.#limit) this.#ended.splice(0, this.#limit);
     this.#ended.push(wait);
@@ -63,9 +61,8 @@ export class WaitLog {
   }
 
   /** A window was opened for a wait, or closed: also after the wait's end, of which hostd learns a little later. */
-  window(id: number, at: number, open: boolean): void {
-    const name = `${this.#session}/${id}`;
-    const wait = this.#open.get(id) ?? this.#ended.findLast((ended) => ended.name === name);
+  window(name: string, at: number, open: boolean): void {
+    const wait = this.#open.get(name) ?? this.#ended.findLast((ended) => ended.name === name);
     if (!wait || wait.windows.length >= MAX_WINDOW_CHANGES || (wait.windows.length % 2 === 0) !== open)
       return;
     wait.windows.push(at);

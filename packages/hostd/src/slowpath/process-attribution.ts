@@ -13,17 +13,17 @@ import { Tally } from './tally.ts';
 import { type StoredSlice, ThreadLog } from './thread-log.ts';
 import { WaitLog } from './wait-log.ts';
 
-/** Who a session is. */
-export interface SessionIdentity {
-  readonly id: string;
-  readonly tgid: number;
-  /** The host's tid of a thread as the client names it; absent or undefined: its main thread. */
-  readonly thread?: (theirs: number | undefined) => number;
-}
+/** The host's tid of a thread as a client names it; undefined: its main thread. */
+export type TidOf = (theirs: number | undefined) => number;
 
-/** The attribution of one session: its steps, what its threads did, and how the two are joined. */
-export class SessionAttribution {
-  readonly identity: SessionIdentity;
+/**
+ * The attribution of one process: the steps of its sessions (its main thread and each worker thread may have one),
+ * what its threads and its children did, and how the two are joined.
+ */
+export class ProcessAttribution {
+  readonly tgid: number;
+  /** The sessions that speak for it. */
+  readonly sessions = new Set<string>();
   readonly steps = new StepTable();
   readonly totals = new Tally();
   /** Ended steps whose report is wanted and not given yet. */
@@ -47,16 +47,16 @@ export class SessionAttribution {
   #open = 0;
   #droppedAt = -Infinity;
 
-  constructor(identity: SessionIdentity, at: number, options: AttributionOptions) {
-    this.identity = identity;
+  constructor(tgid: number, at: number, options: AttributionOptions) {
+    this.tgid = tgid;
     this.trackedSince = at;
     this.settledTo = at;
     this.#options = options;
     this.#pool = new PoolRequests(options.limits.poolRequests);
     this.#tree = new ProcessTree(options.limits.processes);
-    this.#waits = new WaitLog(identity.id, options);
+    this.#waits = new WaitLog(options);
     const facts: JoinFacts = {
-      tgid: identity.tgid,
+      tgid,
       steps: this.steps,
       pool: this.#pool,
       tree: this.#tree,
@@ -79,35 +79,36 @@ export class SessionAttribution {
     return this.#open;
   }
 
-  frame(frame: ClientFrame, recordedSince: number): void {
+  /**
+   * @param tidOf the host's tid of a thread as the client names it
+   * @param recordedSince since when records are written, nanoseconds; 0: they are not
+   */
+  frame(session: string, frame: ClientFrame, tidOf: TidOf, recordedSince: number): void {
     switch (frame.type) {
       case 'step':
-        this.#begin(frame, recordedSince);
+        this.#begin(session, frame, tidOf(frame.thread), recordedSince);
         break;
       case 'step_end':
         this.#end(frame.id, frame.at * 1000);
         break;
       case 'wait':
-        this.#wait(frame);
+        this.#wait(session, frame, tidOf);
         break;
       case 'wait_end':
-        this.#waits.end(frame.id, frame.at * 1000, frame.cancelled === true);
+        this.#waits.end(`${session}/${frame.id}`, frame.at * 1000, frame.cancelled === true);
         break;
       case 'run':
         for (let i = 0; i < frame.marks.length; i += 2)
-          this.#mark(
-            this.#tid(frame.thread),
-            (frame.marks[i] as number) * 1000,
-            frame.marks[i + 1] as string,
-          );
+          this.#mark(tidOf(frame.thread), (frame.marks[i] as number) * 1000, frame.marks[i + 1] as string);
         break;
       case 'pool': {
         const step = this.steps.get(frame.step);
-        if (step && !this.#pool.begin(frame.id, step, frame.at * 1000)) this.#drop(frame.at * 1000);
+        if (step && !this.#pool.begin(`${session}/${frame.id}`, step, frame.at * 1000))
+          this.#drop(frame.at * 1000);
         break;
       }
       case 'pool_end':
-        this.#pool.end(frame.id, frame.at * 1000);
+        this.#pool.end(`${session}/${frame.id}`, frame.at * 1000);
         break;
     }
   }
@@ -185,12 +186,22 @@ export class SessionAttribution {
     );
   }
 
-  windowOpened(wait: number, at: number): void {
-    this.#waits.window(wait, at, true);
+  window(wait: string, at: number, open: boolean): void {
+    this.#waits.window(wait, at, open);
   }
 
-  windowClosed(wait: number, at: number): void {
-    this.#waits.window(wait, at, false);
+  /** A session is gone: nobody waits for what its steps paid, and they are over. */
+  sessionEnded(session: string, at: number): void {
+    this.sessions.delete(session);
+    for (const step of this.steps.values()) {
+      if (step.session !== session) continue;
+      if (step.to === Infinity) {
+        step.to = Math.max(at, step.from);
+        this.#open--;
+      }
+      step.reported = true;
+      this.ending.delete(step);
+    }
   }
 
   /** Charges all that ended up to `until` for good, and forgets it. */
@@ -231,16 +242,16 @@ export class SessionAttribution {
     this.settle((oldest + newest) / 2);
   }
 
-  #begin(frame: StepFrame, recordedSince: number): void {
+  #begin(session: string, frame: StepFrame, thread: number, recordedSince: number): void {
     const from = frame.at * 1000;
     if (this.#open >= this.#options.limits.steps) {
       this.#drop(from);
       return;
     }
-    const thread = this.#tid(frame.thread);
     const late = recordedSince === 0 ? 'recorder_off' : from < recordedSince ? 'recorder_late' : undefined;
     const before = this.steps.openAt(thread, from).length;
     this.steps.add({
+      session,
       id: frame.id,
       kind: frame.kind,
       key: frame.key ?? '',
@@ -268,11 +279,12 @@ export class SessionAttribution {
     if (innermost(this.steps.openAt(step.thread, at)).length < 2) this.#mark(step.thread, at, undefined);
   }
 
-  #wait(frame: WaitFrame): void {
+  #wait(session: string, frame: WaitFrame, tidOf: TidOf): void {
     const step = this.steps.get(frame.step);
     if (!step) return;
-    const thread = frame.thread === undefined ? step.thread : this.#tid(frame.thread);
-    if (!this.#waits.begin(frame.id, step, thread, frame.at * 1000)) this.#drop(frame.at * 1000);
+    const thread = frame.thread === undefined ? step.thread : tidOf(frame.thread);
+    if (!this.#waits.begin(`${session}/${frame.id}`, step, thread, frame.at * 1000))
+      this.#drop(frame.at * 1000);
   }
 
   #mark(tid: number, at: number, who: string | undefined): void {
@@ -296,10 +308,6 @@ export class SessionAttribution {
     thread = new ThreadLog(tgid, tid);
     this.#threads.set(tid, thread);
     return thread;
-  }
-
-  #tid(theirs: number | undefined): number {
-    return this.identity.thread?.(theirs) ?? theirs ?? this.identity.tgid;
   }
 
   /** What is open from `at` on is incomplete. Steps are marked once a millisecond: drops come in floods. */
