@@ -1,0 +1,134 @@
+/* SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause */
+/* Hard and soft interrupts: what they take from a tracked thread, and the context that a wakeup comes from. */
+#ifndef PREWAKE_INTERRUPTS_H
+#define PREWAKE_INTERRUPTS_H
+
+#include "account.h"
+
+static __always_inline void interrupt_begins(u64 kind, u64 now)
+{
+	struct task_state *ts = current_state();
+
+	if (!ts)
+		return;
+	enter(ts, kind, now);
+	if (kind == CTX_IRQ)
+		ts->irqs++;
+	else
+		ts->softirqs++;
+}
+
+static __always_inline void interrupt_ends(u64 kind)
+{
+	struct task_state *ts = current_state();
+
+	if (ts)
+		leave(ts, kind, bpf_ktime_get_ns());
+}
+
+static __always_inline int irq_begins(s32 irq)
+{
+	u32 id;
+	u64 now = bpf_ktime_get_ns();
+	struct cpu_state *cpu = this_cpu(&id);
+
+	if (!cpu)
+		return 0;
+	cpu->irq = irq;
+	cpu->irq_at = now;
+	interrupt_begins(CTX_IRQ, now);
+	return 0;
+}
+
+static __always_inline int irq_ends(void)
+{
+	u32 id;
+	struct cpu_state *cpu = this_cpu(&id);
+
+	if (!cpu)
+		return 0;
+	cpu->irq_at = 0;
+	interrupt_ends(CTX_IRQ);
+	return 0;
+}
+
+SEC("tp_btf/irq_handler_entry")
+int BPF_PROG(pw_irq_entry, int irq)
+{
+	return irq_begins(irq);
+}
+
+SEC("tp_btf/irq_handler_exit")
+int BPF_PROG(pw_irq_exit)
+{
+	return irq_ends();
+}
+
+/* The tick and inter-processor interrupts are no irq_handler's: each architecture has events of its own. */
+#if defined(__TARGET_ARCH_x86)
+SEC("tp_btf/local_timer_entry")
+int BPF_PROG(pw_tick_entry)
+{
+	return irq_begins(-1);
+}
+
+SEC("tp_btf/local_timer_exit")
+int BPF_PROG(pw_tick_exit)
+{
+	return irq_ends();
+}
+
+SEC("tp_btf/call_function_single_entry")
+int BPF_PROG(pw_ipi_entry)
+{
+	return irq_begins(-1);
+}
+
+SEC("tp_btf/call_function_single_exit")
+int BPF_PROG(pw_ipi_exit)
+{
+	return irq_ends();
+}
+#elif defined(__TARGET_ARCH_arm64)
+SEC("tp_btf/ipi_entry")
+int BPF_PROG(pw_ipi_entry)
+{
+	return irq_begins(-1);
+}
+
+SEC("tp_btf/ipi_exit")
+int BPF_PROG(pw_ipi_exit)
+{
+	return irq_ends();
+}
+#endif
+
+SEC("tp_btf/softirq_entry")
+int BPF_PROG(pw_softirq_entry, unsigned int vector)
+{
+	u32 id;
+	u64 now = bpf_ktime_get_ns();
+	struct cpu_state *cpu = this_cpu(&id);
+
+	if (!cpu)
+		return 0;
+	cpu->softirq = vector;
+	cpu->softirq_at = now;
+	interrupt_begins(CTX_SOFTIRQ, now);
+	return 0;
+}
+
+SEC("tp_btf/softirq_exit")
+int BPF_PROG(pw_softirq_exit)
+{
+	u32 id;
+	struct cpu_state *cpu = this_cpu(&id);
+
+	if (!cpu)
+		return 0;
+	cpu->softirq_at = 0;
+	interrupt_ends(CTX_SOFTIRQ);
+	return 0;
+}
+
+#endif

@@ -1,0 +1,243 @@
+/* SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause */
+/* sched_switch: a slice begins for the next thread, and ends, and is written, for the previous one. */
+#ifndef PREWAKE_SLICE_H
+#define PREWAKE_SLICE_H
+
+#include "account.h"
+#include "throttle.h"
+
+static __always_inline u64 waited_throttled(struct task_state *ts, struct task_struct *task, u64 now)
+{
+	struct throttle_mark mark;
+
+	read_throttle(task, &mark);
+	if (!mark.queue || !ts->wake.throttled_queue)
+		return 0;
+	if (mark.queue != ts->wake.throttled_queue) { /* it has moved to another runqueue */
+		ts->unknown |= PW_UNK_THROTTLED;
+		return 0;
+	}
+
+	u64 throttled = mark.ns - ts->wake.throttled_mark;
+	u64 waited = now > ts->ready_at ? now - ts->ready_at : 0;
+
+	return throttled < waited ? throttled : waited;
+}
+
+/*
+ * The CPU has left idle for this thread if it was idle until this switch, or if it left after the waking (and ran
+ * something else first).
+ */
+static __always_inline void idle_exit(struct task_state *ts, struct cpu_state *cpu, bool was_idle)
+{
+	if (!cpu->idle_exit_at || !(was_idle || cpu->idle_exit_at >= ts->woken.at)) {
+		if (was_idle && !cpu->idle_seen)
+			ts->unknown |= PW_UNK_IDLE;
+		return;
+	}
+	ts->idle_exit_at = cpu->idle_exit_at;
+	ts->idle_state = cpu->idle_state;
+	if (cpu->idle_state < 0)
+		ts->unknown |= PW_UNK_IDLE;
+}
+
+static __always_inline void begin_slice(struct task_state *ts, struct task_struct *task, struct cpu_state *cpu,
+					u32 id, bool was_idle, u64 now)
+{
+	u64 previous_on = ts->on_at ? ts->on_at : ts->tracked_at;
+	u64 off_at = ts->off_at;
+
+	ts->unknown = 0;
+	ts->idle_exit_at = 0;
+	ts->idle_state = -1;
+	ts->woken.at = 0;
+	ts->block_ns = 0;
+	ts->throttled_ns = 0;
+
+	/* A waking from before the last slice began is an old one: the sleep was called off (a signal was pending). */
+	bool woken = ts->wake.at > previous_on && (!off_at || ts->end != PW_OFF_PREEMPTED);
+
+	if (ts->begin == PW_NEW && !off_at) {
+		if (ts->ready_at == 0)
+			ts->ready_at = ts->tracked_at;
+	} else if (woken) {
+		ts->begin = PW_WOKEN;
+		ts->woken = ts->wake;
+		/* Another CPU may wake it while it is still on its way out. */
+		ts->ready_at = ts->wake.at > off_at ? ts->wake.at : off_at;
+		ts->unknown |= ts->wake.unknown;
+		idle_exit(ts, cpu, was_idle);
+		if (off_at && ts->end == PW_UNINTERRUPTIBLE)
+			ts->block_ns = ts->ready_at - off_at;
+		if (!off_at)
+			ts->unknown |= PW_UNK_BLOCK;
+	} else if (off_at) {
+		ts->begin = PW_PREEMPTED;
+		ts->ready_at = off_at;
+	} else {
+		ts->begin = PW_BEGIN_UNKNOWN;
+		ts->ready_at = 0;
+		ts->unknown |= PW_UNK_WAKEUP | PW_UNK_BLOCK | PW_UNK_THROTTLED;
+	}
+	if (ts->ready_at)
+		ts->throttled_ns = waited_throttled(ts, task, now);
+
+	ts->vfork = 0;
+	ts->on_at = now;
+	ts->last = now;
+	ts->cpu = id;
+	ts->khz = cpu->khz;
+	ts->target_khz = cpu->target_khz;
+	ts->min_flt = task->min_flt;
+	ts->maj_flt = task->maj_flt;
+}
+
+static __always_inline u8 how_it_ends(struct task_state *ts, struct task_struct *task, bool preempt, u32 state)
+{
+	if (preempt || !state)
+		return PW_OFF_PREEMPTED;
+	if (state & EXIT_AND_DEAD)
+		return PW_OFF_EXIT;
+	/* Waiting for a vforked child is the program's wish, and idle kernel-thread-like waits are no blocking. */
+	if ((state & TASK_UNINTERRUPTIBLE) && !(state & TASK_NOLOAD) && (!ts->vfork || task->in_iowait))
+		return PW_UNINTERRUPTIBLE;
+	return PW_SLEEP;
+}
+
+static __always_inline void write_slice(struct task_state *ts, struct task_struct *task, u64 now)
+{
+	struct pw_slice *r = reserve(sizeof(*r));
+
+	if (!r)
+		return;
+	r->type = PW_SLICE;
+	r->begin = ts->begin;
+	r->end = ts->end;
+	r->cpu = ts->cpu;
+	r->off_inside = (inside(ts, CTX_FAULT) ? PW_IN_FAULT : 0) | (inside(ts, CTX_VFS) ? PW_IN_VFS : 0) |
+			(ts->end == PW_UNINTERRUPTIBLE ? PW_IN_BLOCK : 0);
+	r->idle_state = ts->idle_state;
+	r->tgid = task->tgid;
+	r->tid = task->pid;
+	if (ts->begin == PW_WOKEN) {
+		r->cause = ts->woken.cause;
+		r->cause_id = ts->woken.cause_id;
+		r->waker_cpu = ts->woken.waker_cpu;
+		__builtin_memcpy(r->cause_comm, ts->woken.name, sizeof(r->cause_comm));
+		r->event_at = ts->woken.event_at;
+		r->timer_late_ns = ts->woken.timer_late_ns;
+		r->work_queued_ns = ts->woken.work_queued_ns;
+	} else {
+		r->cause = PW_CAUSE_NONE;
+		r->cause_id = -1;
+		r->waker_cpu = -1;
+		__builtin_memset(r->cause_comm, 0, sizeof(r->cause_comm));
+		r->event_at = 0;
+		r->timer_late_ns = 0;
+		r->work_queued_ns = 0;
+	}
+	r->unknown = ts->unknown;
+	r->on_at = ts->on_at;
+	r->off_at = now;
+	r->waking_at = ts->woken.at;
+	r->idle_exit_at = ts->idle_exit_at;
+	r->ready_at = ts->ready_at;
+	r->block_ns = ts->block_ns;
+	r->throttled_ns = ts->throttled_ns;
+	r->io_uring_ns = ts->io_uring_ns;
+	r->fault_inclusive_ns = ts->fault_inclusive_ns;
+	r->vfs_inclusive_ns = ts->vfs_inclusive_ns;
+	r->irq_ns = saturate32(ts->ns[CTX_IRQ]);
+	r->softirq_ns = saturate32(ts->ns[CTX_SOFTIRQ]);
+	r->fault_ns = saturate32(ts->ns[CTX_FAULT]);
+	r->vfs_ns = saturate32(ts->ns[CTX_VFS]);
+	r->minor_faults = task->min_flt - ts->min_flt;
+	r->major_faults = task->maj_flt - ts->maj_flt;
+	r->cache_hits = ts->cache_hits;
+	r->cache_misses = ts->cache_misses;
+	r->irqs = saturate16(ts->irqs);
+	r->softirqs = saturate16(ts->softirqs);
+	r->vfs_calls = saturate16(ts->vfs_calls);
+	r->dentry_misses = saturate16(ts->dentry_misses);
+	r->block_requests = saturate16(ts->block_requests);
+	r->reserved = 0;
+	r->khz = ts->khz;
+	r->target_khz = ts->target_khz;
+	submit(r);
+}
+
+static __always_inline void end_slice(struct task_state *ts, struct task_struct *task, u32 id, bool preempt, u32 state,
+				      u64 now)
+{
+	struct throttle_mark mark;
+
+	if (!ts->on_at) { /* it was on its CPU when we began to follow it */
+		ts->on_at = ts->tracked_at;
+		ts->cpu = id;
+		ts->unknown = PW_UNK_WAKEUP | PW_UNK_IDLE | PW_UNK_BLOCK | PW_UNK_THROTTLED | PW_UNK_FREQUENCY;
+	}
+	charge(ts, now);
+	ts->end = how_it_ends(ts, task, preempt, state);
+	write_slice(ts, task, now);
+
+	ts->off_at = now;
+	__builtin_memset(ts->ns, 0, sizeof(ts->ns));
+	ts->fault_inclusive_ns = 0;
+	ts->vfs_inclusive_ns = 0;
+	ts->io_uring_ns = 0;
+	ts->irqs = 0;
+	ts->softirqs = 0;
+	ts->vfs_calls = 0;
+	ts->dentry_misses = 0;
+	ts->block_requests = 0;
+	ts->cache_hits = 0;
+	ts->cache_misses = 0;
+	if (ts->end == PW_OFF_PREEMPTED) { /* ready from now on; a sleeper is from its waking */
+		read_throttle(task, &mark);
+		ts->wake.throttled_mark = mark.ns;
+		ts->wake.throttled_queue = mark.queue;
+	}
+}
+
+static __always_inline int switched(bool preempt, struct task_struct *prev, struct task_struct *next, u32 state)
+{
+	bool from_idle = !prev->pid, to_idle = !next->pid;
+	struct task_state *ts;
+	struct cpu_state *cpu;
+	u64 now = 0;
+	u32 id;
+
+	cpu = this_cpu(&id);
+	if (!cpu)
+		return 0;
+	if (!from_idle) {
+		ts = state_of(prev);
+		if (ts) {
+			now = bpf_ktime_get_ns();
+			end_slice(ts, prev, id, preempt, state, now);
+		}
+	}
+	if (to_idle) {
+		cpu->idle_exit_at = 0;
+		return 0;
+	}
+	ts = state_of(next);
+	if (ts)
+		begin_slice(ts, next, cpu, id, from_idle, now ? now : bpf_ktime_get_ns());
+	return 0;
+}
+
+SEC("tp_btf/sched_switch")
+int BPF_PROG(pw_switch, bool preempt, struct task_struct *prev, struct task_struct *next, unsigned int state)
+{
+	return switched(preempt, prev, next, state);
+}
+
+/* Before 5.18 the event does not carry the state, and a racing waker may have changed it: TASK_WAKING is a sleep. */
+SEC("tp_btf/sched_switch")
+int BPF_PROG(pw_switch_old, bool preempt, struct task_struct *prev, struct task_struct *next)
+{
+	return switched(preempt, prev, next, prev->__state);
+}
+
+#endif

@@ -1,0 +1,101 @@
+/* SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause */
+/* Who wakes a tracked thread. sched_waking runs in the waker's context; sched_wakeup may run on the target's CPU. */
+#ifndef PREWAKE_WAKEUP_H
+#define PREWAKE_WAKEUP_H
+
+#include "state.h"
+#include "throttle.h"
+#include "deferred.h"
+
+static __always_inline void woken_by_task(struct wake *wake, struct task_struct *waker)
+{
+	u32 tid = waker->pid;
+
+	if (waker->flags & PF_WQ_WORKER) {
+		struct running_work *work = bpf_map_lookup_elem(&running_works, &tid);
+
+		wake->cause = PW_CAUSE_KWORKER;
+		wake->cause_id = tid;
+		if (!work) {
+			wake->unknown |= PW_UNK_WORK;
+			return;
+		}
+		wake->name[0] = work->func;
+		wake->event_at = work->queued_at ? work->queued_at : work->started_at;
+		if (work->queued_at)
+			wake->work_queued_ns = saturate32(work->started_at - work->queued_at);
+		else
+			wake->unknown |= PW_UNK_WORK;
+		return;
+	}
+	if (!tid) { /* the idle task, outside of any interrupt that we can see */
+		wake->cause = PW_CAUSE_UNKNOWN;
+		return;
+	}
+	wake->cause = PW_CAUSE_TASK;
+	wake->cause_id = tid;
+	bpf_probe_read_kernel(wake->name, sizeof(wake->name), waker->comm);
+}
+
+static __always_inline void woken_by(struct wake *wake, struct cpu_state *cpu)
+{
+	u64 irq_at = cpu->irq_at, softirq_at = cpu->softirq_at, timer_at = cpu->timer_at;
+
+	wake->cause_id = -1;
+	/* They nest: the one that was entered last is at work. */
+	if (timer_at && timer_at >= irq_at && timer_at >= softirq_at) {
+		wake->cause = PW_CAUSE_TIMER;
+		wake->event_at = cpu->timer_expiry;
+		wake->timer_late_ns = cpu->timer_late_ns;
+		if (cpu->timer_unknown)
+			wake->unknown |= PW_UNK_TIMER;
+	} else if (irq_at && irq_at >= softirq_at) {
+		wake->cause = PW_CAUSE_HARDIRQ;
+		wake->cause_id = cpu->irq;
+		wake->event_at = irq_at;
+	} else if (softirq_at) {
+		wake->cause = PW_CAUSE_SOFTIRQ;
+		wake->cause_id = cpu->softirq;
+		wake->event_at = softirq_at;
+	} else {
+		woken_by_task(wake, bpf_get_current_task_btf());
+	}
+}
+
+SEC("tp_btf/sched_waking")
+int BPF_PROG(pw_waking, struct task_struct *task)
+{
+	struct task_state *ts = state_of(task);
+	struct cpu_state *cpu;
+	struct throttle_mark mark;
+	u32 id;
+
+	if (!ts)
+		return 0;
+	cpu = this_cpu(&id);
+	if (!cpu)
+		return 0;
+
+	struct wake *wake = &ts->wake;
+
+	__builtin_memset(wake, 0, sizeof(*wake));
+	wake->at = bpf_ktime_get_ns();
+	wake->waker_cpu = id;
+	woken_by(wake, cpu);
+	read_throttle(task, &mark);
+	wake->throttled_mark = mark.ns;
+	wake->throttled_queue = mark.queue;
+	return 0;
+}
+
+SEC("tp_btf/sched_wakeup_new")
+int BPF_PROG(pw_wakeup_new, struct task_struct *task)
+{
+	struct task_state *ts = state_of(task);
+
+	if (ts)
+		ts->ready_at = bpf_ktime_get_ns();
+	return 0;
+}
+
+#endif

@@ -1,0 +1,19 @@
+import type { Recorder } from '../../slowpath/recorder.ts';
+import type { ExitRecord, ForkRecord, Slice } from '../../slowpath/slice.ts';
+
+/** For tests: copies of all records that were drained. */
+export class Collector {
+  readonly slices: Slice[] = [];
+  readonly forks: ForkRecord[] = [];
+  readonly exits: ExitRecord[] = [];
+  lost = 0;
+
+  drain(recorder: Recorder): this {
+    this.lost += recorder.drain({
+      slice: (slice) => void this.slices.push({ ...slice }),
+      fork: (fork) => void this.forks.push(fork),
+      exit: (exit) => void this.exits.push(exit),
+    }).lost;
+    return this;
+  }
+}

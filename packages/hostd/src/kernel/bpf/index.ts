@@ -1,0 +1,63 @@
+import { PrewakeError } from '@prewake/sdk/protocol';
+import type { Recorder } from '../../slowpath/recorder.ts';
+import { Kallsyms } from '../kallsyms.ts';
+import { NoRecorder } from '../no-recorder.ts';
+import { SchedstatRecorder } from '../schedstat-recorder.ts';
+import { BpfRecorder } from './bpf-recorder.ts';
+import { FrequencyReader } from './frequency.ts';
+import { LastCpus } from './last-cpus.ts';
+import { objectPath } from './object-path.ts';
+import { missingPrivilege } from './privilege.ts';
+import { probe } from './probe.ts';
+
+export interface RecorderOptions {
+  /** Bytes of the ring: a power of two, at least a page. Default 8 MiB, some 40,000 slices. */
+  ringBytes?: number;
+  /** Below what /proc and /sys are read, with a trailing slash. Default `/`. */
+  root?: string;
+  /** The sources to try, best first. Default all of them. */
+  sources?: readonly Recorder['source'][];
+  /** BPF programs to do without, as if this kernel could not attach them. */
+  withhold?: ReadonlySet<string>;
+}
+
+const DEFAULT_RING_BYTES = 8 * 1024 * 1024;
+
+/**
+ * Opens the best recorder that this machine and these privileges allow, detached: BPF, else the schedstat files, else
+ * one that knows nothing. `reason` says why it is not the best.
+ */
+export function openRecorder(options: RecorderOptions = {}): Recorder {
+  const sources = options.sources ?? ['bpf', 'schedstat', 'none'];
+  const root = options.root ?? '/';
+  let reason = 'switched off';
+  if (sources.includes('bpf')) {
+    try {
+      return openBpf(root, options);
+    } catch (error) {
+      if (!(error instanceof PrewakeError)) throw error;
+      reason = error.message;
+    }
+  }
+  if (sources.includes('schedstat')) {
+    if (SchedstatRecorder.available(root)) return new SchedstatRecorder(reason, root);
+    reason += '; the kernel has no /proc/PID/schedstat (CONFIG_SCHED_INFO)';
+  }
+  return new NoRecorder(reason);
+}
+
+function openBpf(root: string, options: RecorderOptions): Recorder {
+  const missing = missingPrivilege(root);
+  if (missing) throw new PrewakeError('PREWAKE_BPF_PRIVILEGE', missing);
+  const ringBytes = options.ringBytes ?? DEFAULT_RING_BYTES;
+  const { withhold } = options;
+  const frequencies = new FrequencyReader(root);
+  const probed = probe({ path: objectPath(), ringBytes, frequencies, ...(withhold ? { withhold } : {}) });
+  return new BpfRecorder({
+    probed,
+    ringBytes,
+    kallsyms: new Kallsyms(root),
+    frequencies,
+    lastCpus: new LastCpus(),
+  });
+}

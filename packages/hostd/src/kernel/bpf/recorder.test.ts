@@ -1,0 +1,158 @@
+import { afterEach, describe, expect, it } from 'vitest';
+import type { Recorder } from '../../slowpath/recorder.ts';
+import { SliceBegin, SliceEnd, WakeCause } from '../../slowpath/slice.ts';
+import { Collector } from './collector.ts';
+import { openRecorder } from './index.ts';
+import { missingPrivilege } from './privilege.ts';
+import { Sleeper } from './sleeper.ts';
+
+const missing = missingPrivilege();
+
+describe.skipIf(missing !== undefined)(`the BPF recorder${missing ? ` (${missing})` : ''}`, () => {
+  let recorder: Recorder;
+  let sleeper: Sleeper | undefined;
+
+  afterEach(async () => {
+    recorder.close();
+    await sleeper?.end();
+    sleeper = undefined;
+  });
+
+  async function following(options?: Parameters<typeof openRecorder>[0]): Promise<Sleeper> {
+    recorder = openRecorder(options);
+    expect(recorder.reason).toBeUndefined();
+    recorder.attach();
+    sleeper = await Sleeper.start();
+    recorder.track(sleeper.pid);
+    return sleeper;
+  }
+
+  it('writes a slice for each stay on a CPU, as many as the kernel counts', async () => {
+    const child = await following();
+    const before = child.switches();
+    await child.sleep(200);
+    const after = child.switches();
+    const { slices, lost } = new Collector().drain(recorder);
+    expect(lost).toBe(0);
+    const sleeps = slices.filter((s) => s.end === SliceEnd.sleep || s.end === SliceEnd.uninterruptible);
+    const preemptions = slices.filter((s) => s.end === SliceEnd.preempted);
+    expect(sleeps.length).toBe(after.voluntary - before.voluntary);
+    expect(preemptions.length).toBe(after.nonvoluntary - before.nonvoluntary);
+    expect(sleeps.length).toBeGreaterThanOrEqual(200);
+  });
+
+  it('tells when and by what the thread was woken, in order', async () => {
+    const child = await following();
+    await child.sleep(100);
+    const { slices } = new Collector().drain(recorder);
+    const woken = slices.filter((s) => s.begin === SliceBegin.woken);
+    expect(woken.length).toBeGreaterThanOrEqual(100);
+    for (const s of woken) {
+      expect(s.wakingAt).toBeGreaterThan(0);
+      expect(s.readyAt).toBeGreaterThanOrEqual(s.wakingAt);
+      expect(s.onAt).toBeGreaterThan(s.readyAt);
+      expect(s.offAt).toBeGreaterThan(s.onAt);
+      expect(s.wakerCpu).toBeGreaterThanOrEqual(0);
+    }
+    const timers = woken.filter((s) => s.cause === WakeCause.timer);
+    expect(timers.length).toBeGreaterThanOrEqual(100);
+    for (const s of timers) expect(s.wakingAt).toBeGreaterThanOrEqual(s.eventAt);
+    const byTask = woken.filter((s) => s.cause === WakeCause.task);
+    expect(byTask.map((s) => s.causeId)).not.toContain(-1);
+    expect(byTask.map((s) => s.causeName)).not.toContain('');
+  });
+
+  it('never lets slices of a thread overlap', async () => {
+    const child = await following();
+    await child.run('fork or exit; wait; select(undef, undef, undef, 0.001) for 1 .. 50');
+    const { slices } = new Collector().drain(recorder);
+    const last = new Map<number, number>();
+    for (const s of slices) {
+      expect(s.onAt).toBeGreaterThanOrEqual(last.get(s.tid) ?? 0);
+      last.set(s.tid, s.offAt);
+    }
+  });
+
+  it('follows children, also such as exit before anyone looks', async () => {
+    const child = await following();
+    await child.run('for (1 .. 20) { my $pid = fork; if (!$pid) { fork or exit; exit } waitpid($pid, 0) }');
+    const { forks, exits, slices } = new Collector().drain(recorder);
+    expect(forks.filter((f) => f.parentTgid === child.pid).length).toBe(20);
+    expect(forks.length).toBe(40);
+    for (const fork of forks) {
+      const itsSlices = slices.filter((s) => s.tid === fork.childTid);
+      expect(itsSlices[0]?.begin).toBe(SliceBegin.new);
+      expect(itsSlices[0]?.onAt).toBeGreaterThan(fork.at);
+    }
+    expect(exits.length).toBeGreaterThanOrEqual(20);
+  });
+
+  it('records nothing of others, and nothing after untrack or detach', async () => {
+    const child = await following();
+    await child.sleep(5);
+    const first = new Collector().drain(recorder);
+    expect(new Set(first.slices.map((s) => s.tgid))).toEqual(new Set([child.pid]));
+    recorder.untrack(child.pid);
+    await child.sleep(5);
+    expect(new Collector().drain(recorder).slices).toEqual([]);
+    recorder.track(child.pid);
+    recorder.detach();
+    expect(recorder.attachedAt).toBe(0);
+    await child.sleep(5);
+    expect(new Collector().drain(recorder).slices).toEqual([]);
+    recorder.attach();
+    await child.sleep(5);
+    expect(new Collector().drain(recorder).slices.length).toBeGreaterThanOrEqual(5);
+  });
+
+  it('counts what a full ring drops', async () => {
+    const child = await following({ ringBytes: 4096 });
+    const before = child.switches();
+    await child.sleep(100);
+    const after = child.switches();
+    const { slices, lost } = new Collector().drain(recorder);
+    expect(lost).toBeGreaterThan(0);
+    expect(slices.length + lost).toBe(
+      after.voluntary + after.nonvoluntary - before.voluntary - before.nonvoluntary,
+    );
+    expect(new Collector().drain(recorder).lost).toBe(0);
+  });
+
+  it('says when the ring is half full, and only then', async () => {
+    recorder = openRecorder({ ringBytes: 64 * 1024 });
+    let calls = 0;
+    const called = new Promise<void>((resolve) => {
+      recorder.onPressure = () => {
+        calls++;
+        resolve();
+      };
+    });
+    recorder.attach();
+    sleeper = await Sleeper.start();
+    recorder.track(sleeper.pid);
+    await sleeper.sleep(5);
+    expect(calls).toBe(0);
+    await sleeper.sleep(250);
+    await called;
+    expect(calls).toBe(1);
+    expect(new Collector().drain(recorder).lost).toBe(0);
+  });
+
+  it('does without a program that can not be attached, and with all others', async () => {
+    const child = await following({ withhold: new Set(['pw_cpu_idle', 'pw_softirq_exit']) });
+    const idle = recorder.categories.find((c) => c.category === 'wakeup.idle_exit');
+    expect(idle).toMatchObject({ tier: 'unavailable', reason: expect.stringContaining('cpu_idle') });
+    await child.sleep(20);
+    const { slices } = new Collector().drain(recorder);
+    expect(slices.filter((s) => s.cause === WakeCause.timer).length).toBeGreaterThanOrEqual(20);
+  });
+
+  it('knows where a thread last ran', async () => {
+    const child = await following();
+    await child.sleep(5);
+    const { slices } = new Collector().drain(recorder);
+    const { home, completion } = recorder.lastCpu(child.pid);
+    expect(home).toBe(slices.at(-1)?.cpu);
+    expect(completion).toBe(slices.findLast((s) => s.begin === SliceBegin.woken)?.wakerCpu);
+  });
+});

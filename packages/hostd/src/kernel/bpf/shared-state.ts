@@ -1,0 +1,62 @@
+import { type Mapping, mapFile, PAGE_BYTES } from './mapping.ts';
+import { CPU_STATE_BYTES, CpuStateOffset, MAX_CPUS, SharedOffset } from './record-layout.ts';
+
+/** The BPF program's global variables, read and written in place. */
+export class SharedState {
+  readonly #mapping: Mapping;
+  readonly #words: Uint32Array;
+
+  /** Of the map `.bss`: libbpf makes it mappable, and maps it itself for skeletons only. */
+  constructor(fd: number) {
+    const bytes = SharedOffset.cpus + MAX_CPUS * CPU_STATE_BYTES;
+    this.#mapping = mapFile(fd, 0, Math.ceil(bytes / PAGE_BYTES) * PAGE_BYTES, true);
+    this.#words = new Uint32Array(this.#mapping.buffer);
+  }
+
+  #write(offset: number, low: number, high = 0): void {
+    this.#words[offset / 4] = low;
+    this.#words[offset / 4 + 1] = high;
+  }
+
+  /** Records that a full ring has dropped since load. */
+  get lost(): number {
+    const at = SharedOffset.lost / 4;
+    return (this.#words[at + 1] as number) * 2 ** 32 + (this.#words[at] as number);
+  }
+
+  /** The reader is awake again: the next half-full ring wakes it anew. */
+  clearPressure(): void {
+    this.#write(SharedOffset.pressure, 0);
+  }
+
+  setHalfRing(bytes: number): void {
+    this.#write(SharedOffset.half_ring, bytes);
+  }
+
+  setSeed(tgid: number): void {
+    this.#write(SharedOffset.unseed_root, 0);
+    this.#write(SharedOffset.seed_tgid, tgid);
+  }
+
+  setUnseed(root: number | 'all'): void {
+    if (root === 'all') this.#write(SharedOffset.unseed_root, 0xffff_ffff, 0xffff_ffff);
+    else this.#write(SharedOffset.unseed_root, root);
+  }
+
+  /** What the CPUs were at is stale after a time without events. */
+  resetCpus(): void {
+    this.#words.fill(0, SharedOffset.cpus / 4, (SharedOffset.cpus + MAX_CPUS * CPU_STATE_BYTES) / 4);
+  }
+
+  setFrequency(cpu: number, khz: number, targetKhz: number): void {
+    if (cpu >= MAX_CPUS) return;
+    const at = (SharedOffset.cpus + cpu * CPU_STATE_BYTES) / 4;
+    this.#words[at + CpuStateOffset.khz / 4] = khz;
+    this.#words[at + CpuStateOffset.target_khz / 4] = targetKhz;
+  }
+
+  /** Nothing of this may be called afterwards. */
+  close(): void {
+    this.#mapping.unmap();
+  }
+}

@@ -1,0 +1,150 @@
+import { KERNEL_CATEGORIES } from '@prewake/sdk/protocol';
+import type { CategorySource, DrainResult, Recorder, RecordSink } from '../slowpath/recorder.ts';
+import { Known, type Slice, SliceBegin, SliceEnd, WakeCause } from '../slowpath/slice.ts';
+import { childrenOf, type Schedstat, schedstatAvailable, schedstatsOf } from './schedstat.ts';
+import { lastCpuOf } from './threads.ts';
+
+/**
+ * What is left without BPF: how long each thread was runnable and not running, as a sum since the last drain. It
+ * comes as one slice a thread and drain that ends now, since where in between the time was is not told.
+ */
+export class SchedstatRecorder implements Recorder {
+  readonly source = 'schedstat';
+  readonly known = Known.runqueue;
+  readonly reason: string;
+  readonly categories: readonly CategorySource[];
+  onPressure: (() => void) | undefined;
+  readonly #root: string;
+  readonly #tracked = new Set<number>();
+  #before = new Map<number, Schedstat>();
+  #attachedAt = 0;
+
+  constructor(reason: string, root = '/') {
+    this.reason = reason;
+    this.#root = root;
+    this.categories = KERNEL_CATEGORIES.map((category) =>
+      category === 'runqueue'
+        ? { category, tier: 'counters', reason }
+        : { category, tier: 'unavailable', reason },
+    );
+  }
+
+  static available(root = '/'): boolean {
+    return schedstatAvailable(root);
+  }
+
+  get attached(): boolean {
+    return this.#attachedAt !== 0;
+  }
+
+  get attachedAt(): number {
+    return this.#attachedAt;
+  }
+
+  attach(): void {
+    if (this.attached) return;
+    this.#attachedAt = Number(process.hrtime.bigint());
+    for (const tgid of this.#tracked) this.#baseline(tgid);
+  }
+
+  detach(): void {
+    this.#attachedAt = 0;
+    this.#before.clear();
+  }
+
+  track(tgid: number): void {
+    this.#tracked.add(tgid);
+    if (this.attached) this.#baseline(tgid);
+  }
+
+  untrack(tgid: number): void {
+    this.#tracked.delete(tgid);
+  }
+
+  #baseline(tgid: number): void {
+    for (const stat of schedstatsOf(tgid, this.#root)) this.#before.set(stat.tid, stat);
+  }
+
+  drain(sink: RecordSink): DrainResult {
+    if (!this.attached) return { records: 0, lost: 0 };
+    const now = Number(process.hrtime.bigint());
+    const after = new Map<number, Schedstat>();
+    let records = 0;
+    for (const tgid of this.#tree()) {
+      for (const stat of schedstatsOf(tgid, this.#root)) {
+        after.set(stat.tid, stat);
+        const before = this.#before.get(stat.tid);
+        // A thread that was not there at the last drain has had all of its time since.
+        const runNs = stat.runNs - (before?.runNs ?? 0);
+        const waitNs = stat.waitNs - (before?.waitNs ?? 0);
+        if (runNs <= 0 && waitNs <= 0) continue;
+        records++;
+        sink.slice(sumOf(tgid, stat.tid, lastCpuOf(tgid, stat.tid, this.#root), now, runNs, waitNs));
+      }
+    }
+    this.#before = after;
+    return { records, lost: 0 };
+  }
+
+  /** The tracked processes and their living descendants. */
+  #tree(): Set<number> {
+    const all = new Set(this.#tracked);
+    for (const tgid of all) for (const child of childrenOf(tgid, this.#root)) all.add(child);
+    return all;
+  }
+
+  lastCpu(tid: number): { home: number; completion: number } {
+    return { home: lastCpuOf(tid, tid, this.#root), completion: -1 };
+  }
+
+  close(): void {
+    this.detach();
+    this.#tracked.clear();
+  }
+}
+
+function sumOf(tgid: number, tid: number, cpu: number, now: number, runNs: number, waitNs: number): Slice {
+  const onAt = now - runNs;
+  return {
+    tgid,
+    tid,
+    cpu,
+    known: Known.runqueue,
+    begin: SliceBegin.preempted,
+    cause: WakeCause.none,
+    causeId: -1,
+    causeName: '',
+    wakerCpu: -1,
+    wakingAt: 0,
+    eventAt: 0,
+    timerLateNs: 0,
+    workQueuedNs: 0,
+    idleExitAt: 0,
+    idleState: -1,
+    readyAt: onAt - waitNs,
+    onAt,
+    offAt: now,
+    end: SliceEnd.open,
+    offInside: 0,
+    irqNs: 0,
+    softirqNs: 0,
+    faultNs: 0,
+    vfsNs: 0,
+    blockNs: 0,
+    ioUringNs: 0,
+    throttledNs: 0,
+    faultInclusiveNs: 0,
+    vfsInclusiveNs: 0,
+    irqs: 0,
+    softirqs: 0,
+    minorFaults: 0,
+    majorFaults: 0,
+    cacheHits: 0,
+    cacheMisses: 0,
+    vfsCalls: 0,
+    dentryMisses: 0,
+    blockRequests: 0,
+    khz: 0,
+    targetKhz: 0,
+  };
+}
