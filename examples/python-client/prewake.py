@@ -7,6 +7,8 @@ import socket
 import threading
 import time
 
+UPGRADE = "prewake/1"
+
 
 def now_us():
     """Microseconds of CLOCK_MONOTONIC, the clock of the wire."""
@@ -24,8 +26,8 @@ class Session:
         self._socket.settimeout(timeout)
         self._socket.connect(path or os.environ.get("PREWAKE_SOCKET", "/run/prewake/hostd.sock"))
         self._socket.sendall(
-            b"GET /v1/session HTTP/1.1\r\nHost: hostd\r\nConnection: Upgrade\r\n"
-            b"Upgrade: prewake/1\r\nPrewake-Client: python-example/0.1\r\n\r\n"
+            f"GET /v1/session HTTP/1.1\r\nHost: hostd\r\nConnection: Upgrade\r\n"
+            f"Upgrade: {UPGRADE}\r\nPrewake-Client: python-example/0.1\r\n\r\n".encode()
         )
         self._lines = self._socket.makefile("rb")
         status = self._lines.readline().decode()

@@ -1,0 +1,73 @@
+import { existsSync, writeFileSync } from 'node:fs';
+import { type AddressInfo, createServer } from 'node:net';
+import { join } from 'node:path';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { prewake, RunningHostd } from './prewake.test.support.ts';
+
+describe('prewake hostd', () => {
+  let hostd: RunningHostd;
+  beforeEach(() => {
+    hostd = new RunningHostd();
+  });
+  afterEach(() => hostd.remove());
+
+  it.each(['SIGTERM', 'SIGINT'] as const)(
+    'ends cleanly on %s, and takes its socket with it',
+    async (signal) => {
+      await hostd.start();
+      expect(await hostd.end(signal)).toBe(0);
+      expect(existsSync(hostd.socket)).toBe(false);
+    },
+  );
+
+  it('keeps away from the socket of another, and takes over that of a dead one', async () => {
+    await hostd.start();
+    const second = await prewake(['hostd', '--dry-run', '--socket', hostd.socket]);
+    expect(second.code).toBe(1);
+    expect(second.err).toContain('PREWAKE_ALREADY_RUNNING');
+    expect(await prewake(['status', '--socket', hostd.socket])).toMatchObject({ code: 0 });
+
+    await hostd.end('SIGKILL');
+    expect(existsSync(hostd.socket)).toBe(true);
+    await hostd.start();
+    expect(await prewake(['status', '--socket', hostd.socket])).toMatchObject({ code: 0 });
+  });
+
+  it('reads its file again on SIGHUP, and keeps the old one where the new one is wrong', async () => {
+    const file = join(hostd.dir, 'hostd.yaml');
+    const capacity = async () => {
+      const { out } = await prewake(['budgets', '--json', '--socket', hostd.socket]);
+      const { buckets } = JSON.parse(out) as { buckets: { bucket: string; capacity: number }[] };
+      return buckets.find(({ bucket }) => bucket === 'host')?.capacity;
+    };
+    writeFileSync(file, 'budget: {host: {capacity: 300}}\n');
+    await hostd.start(['--dry-run', '--config', file]);
+    expect(await capacity()).toBe(300);
+
+    writeFileSync(file, 'budget: {host: {capacity: 400}}\n');
+    hostd.child?.kill('SIGHUP');
+    await hostd.says('configuration reloaded');
+    expect(await capacity()).toBe(400);
+
+    writeFileSync(file, 'budget: {host: {capacity: much}}\n');
+    hostd.child?.kill('SIGHUP');
+    await hostd.says(`the old configuration stays: ${file}:1: budget.host.capacity must be a number`);
+    expect(await capacity()).toBe(400);
+  });
+
+  it('serves metrics over TCP where it is told to', async () => {
+    const port = await freePort();
+    await hostd.start(['--dry-run', '--metrics-listen', `127.0.0.1:${port}`]);
+    const text = await (await fetch(`http://127.0.0.1:${port}/metrics`)).text();
+    expect(text).toMatch(/^prewake_sessions 0$/m);
+    expect((await fetch(`http://127.0.0.1:${port}/v1/status`)).status).toBe(404);
+  });
+});
+
+async function freePort(): Promise<number> {
+  const server = createServer();
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  const { port } = server.address() as AddressInfo;
+  await new Promise((resolve) => server.close(resolve));
+  return port;
+}
