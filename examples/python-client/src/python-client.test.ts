@@ -1,7 +1,7 @@
 import { spawnSync } from 'node:child_process';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { prewake, RunningHostd } from '../../../packages/hostd/src/cli/prewake.test.support.ts';
+import { prewake, RunningHostd } from '../../../packages/hostd/src/cli/prewake.testkit.ts';
 import { KERNEL_CATEGORIES } from '../../../packages/sdk/src/protocol/index.ts';
 
 const directory = join(import.meta.dirname, '..');

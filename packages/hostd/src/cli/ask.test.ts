@@ -1,7 +1,7 @@
 import { chmodSync } from 'node:fs';
 import { connect, type Socket } from 'node:net';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { prewake, RunningHostd } from './prewake.test.support.ts';
+import { prewake, RunningHostd } from './prewake.testkit.ts';
 
 const NOBODY = 65_534;
 const hostd = new RunningHostd();

@@ -2,7 +2,7 @@ import { existsSync, writeFileSync } from 'node:fs';
 import { type AddressInfo, createServer } from 'node:net';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { prewake, RunningHostd } from './prewake.test.support.ts';
+import { prewake, RunningHostd } from './prewake.testkit.ts';
 
 describe('prewake hostd', () => {
   let hostd: RunningHostd;

@@ -2,7 +2,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { prewake, RunningHostd } from './prewake.test.support.ts';
+import { prewake, RunningHostd } from './prewake.testkit.ts';
 
 let dir: string;
 beforeAll(() => {
