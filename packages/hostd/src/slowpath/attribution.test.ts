@@ -131,7 +131,7 @@ describe('what is not known', () => {
   });
 
   it('is named where the kernel has no program for it', () => {
-    const known = Known.wakeup | Known.idle;
+    const known = Known.wakeup | Known.runqueue | Known.idle;
     const { frames, slice, find } = start({}, known);
     frames(step(A, 1000), end(A, 2000));
     slice({ known, onAt: 1600, offAt: 2000, irqNs: 5 });
@@ -420,6 +420,65 @@ describe('what a wakeup cost a wait', () => {
     const { reports, costs } = find(3000);
     expect(costs.map(({ covered }) => covered)).toEqual([false, false]);
     expect(reports[A]?.wakeups).toEqual({ total: 1, covered: 0, missed: 1 });
+  });
+});
+
+describe('with counters alone', () => {
+  const sum = (readyAt: number, onAt: number, offAt: number) => ({
+    known: Known.runqueue,
+    begin: SliceBegin.preempted,
+    end: SliceEnd.open,
+    ...{ readyAt, onAt, offAt, wakingAt: 0 },
+  });
+
+  it('reports what was measured between its beginning and its end, and names the source', () => {
+    const { frames, slice, find } = start({}, Known.runqueue);
+    slice(sum(850, 900, 1000));
+    frames(step(A, 1000), end(A, 5000));
+    slice(sum(4200, 4500, 5000));
+    const report = find(5000).reports[A];
+    expect(report).toMatchObject({
+      complete: true,
+      source: 'schedstat',
+      self: { runqueue: us(300) },
+      cpuNs: us(500),
+    });
+    expect(Object.keys(report?.self ?? {})).toEqual(['runqueue']);
+    expect(report?.unknown).toContain('wakeup.scheduling');
+    expect(report?.shared).toBeUndefined();
+  });
+
+  it('says that it may have been before the step where the counters were read before that', () => {
+    const { frames, slice, find } = start({}, Known.runqueue);
+    slice(sum(400, 450, 500));
+    frames(step(A, 4900), end(A, 5000));
+    slice(sum(4200, 4500, 5000));
+    const report = find(5000).reports[A];
+    expect(report).toMatchObject({
+      self: { runqueue: us(100) },
+      shared: { ns: us(100), candidates: 2 },
+      cpuNs: us(100),
+    });
+  });
+});
+
+describe('worker threads', () => {
+  it('have sessions of their own in the same process', () => {
+    const { attribution, frames, slice, find } = start();
+    attribution.sessionStarted({ id: 's2', tgid: TGID, thread: () => 105 }, us(500));
+    frames(step(A, 1000));
+    attribution.frame('s2', step(B, 1000, { thread: 105 }));
+    slice({ tid: 105, wakingAt: 2000, onAt: 2200, offAt: 3100 });
+    slice({ wakingAt: 2000, onAt: 2010, offAt: 3100 });
+    frames(end(A, 3000));
+    attribution.frame('s2', end(B, 3000));
+    const { reports } = find(3100);
+    expect(reports[A]?.self['wakeup.scheduling']).toBe(us(10));
+    expect(reports[B]?.self['wakeup.scheduling']).toBe(us(200));
+    attribution.sessionEnded('s1');
+    expect(attribution.load()).toMatchObject({ sessions: 1, processes: 1 });
+    attribution.sessionEnded('s2');
+    expect(attribution.load()).toMatchObject({ sessions: 0, processes: 0 });
   });
 });
 

@@ -3,7 +3,7 @@ import type { WakeupCost } from '../policy/index.ts';
 import { type AttributionOptions, defaultAttributionOptions } from './options.ts';
 import { ProcessAttribution, type TidOf } from './process-attribution.ts';
 import type { RecordSink } from './recorder.ts';
-import { reportOf, unknownReport } from './report.ts';
+import { reportOf, sourceOf, unknownReport } from './report.ts';
 import type { ExitRecord, ForkRecord, Slice } from './slice.ts';
 import type { Tally } from './tally.ts';
 
@@ -170,7 +170,7 @@ export class Attribution implements RecordSink {
   }
 
   get #source(): ReportFrame['source'] {
-    return this.#recordedSince > 0 ? 'bpf' : 'none';
+    return this.#recordedSince > 0 ? sourceOf(this.#available) : 'none';
   }
 
   /** Drops the routes of children that are gone and settled. */

@@ -1,5 +1,5 @@
 import type { KernelCategory } from '@prewake/sdk/protocol';
-import { Known, type Slice, SliceBegin, WakeCause } from './slice.ts';
+import { Known, type Slice, SliceBegin, SliceEnd, WakeCause } from './slice.ts';
 
 /**
  * `ns` nanoseconds of one category between `from` and `to`:
@@ -28,6 +28,7 @@ type Span = readonly [from: number, to: number];
  */
 export function paid(slice: Slice, previousOffAt = 0): Interval[] {
   const out: Interval[] = [];
+  if (isSum(slice)) return sum(slice, previousOffAt);
   if (slice.begin === SliceBegin.preempted) queued(slice, out);
   else if (slice.begin !== SliceBegin.unknown) {
     beforeWaking(slice, previousOffAt, out);
@@ -47,6 +48,18 @@ export function idleExit(slice: Slice): 'none' | 'remote' | 'own' {
   return slice.wakerCpu !== slice.cpu && slice.idleExitAt > readyTime(slice) ? 'remote' : 'own';
 }
 
+/** Counters since the thread's last record (schedstat) rather than one stretch on a CPU: only lengths mean something. */
+export function isSum(slice: Slice): boolean {
+  return slice.end === SliceEnd.open && !(slice.known & Known.wakeup);
+}
+
+function sum(slice: Slice, previousOffAt: number): Interval[] {
+  const [from, to] = [Math.min(previousOffAt || slice.readyAt, slice.readyAt), slice.offAt];
+  const ns = Math.min(slice.onAt - slice.readyAt, to - from);
+  if (!(slice.known & Known.runqueue) || ns <= 0) return [];
+  return [{ category: 'runqueue', phase: 'queue', place: 'within', from, to, ns }];
+}
+
 /** When the thread became runnable. */
 export function readyTime(slice: Slice): number {
   return slice.wakingAt || slice.readyAt || slice.onAt;
@@ -64,7 +77,7 @@ function exact(
 
 /** Preempted: runnable until it ran again; first throttled, where the cgroup's quota took it off. */
 function queued(slice: Slice, out: Interval[]): void {
-  if (!(slice.known & Known.wakeup) || slice.readyAt === 0) return;
+  if (!(slice.known & Known.runqueue) || slice.readyAt === 0) return;
   const free = Math.min(slice.onAt, slice.readyAt + throttled(slice));
   exact(out, 'throttled', 'queue', slice.readyAt, free);
   exact(out, 'runqueue', 'queue', free, slice.onAt);

@@ -1,4 +1,4 @@
-import type { Interval } from './categories.ts';
+import { type Interval, isSum } from './categories.ts';
 import { type Owners, type Part, servedByWakeup } from './owners.ts';
 import type { StepSpan } from './step-table.ts';
 import type { StoredSlice, ThreadLog } from './thread-log.ts';
@@ -28,8 +28,9 @@ export function charge(thread: ThreadLog, index: number, owners: Owners, sink: C
   const served = woken ? owners.ofWakeup(thread, index) : [];
   for (const step of served) sink.woken(step, slice);
 
+  const summed = isSum(slice);
   const parts = owners.parts(thread, woken ? slice.onAt : Math.min(slice.start, slice.onAt), slice.offAt);
-  const onCpu = parts.filter((part) => part.to > slice.onAt);
+  const onCpu = summed ? parts : clip(parts, slice.onAt, slice.offAt);
   const running = distinct(onCpu);
 
   for (const interval of slice.intervals) {
@@ -40,18 +41,16 @@ export function charge(thread: ThreadLog, index: number, owners: Owners, sink: C
         if (to > from) sink.paid(step, slice, interval, from, to, to - from, served.length);
       }
     } else if (interval.place === 'within' && onCpu.length > 1) within(slice, interval, onCpu, running, sink);
-    else
-      for (const part of parts) {
-        const from = Math.max(interval.from, part.from);
-        const to = Math.min(interval.to, part.to);
-        if (to <= from) continue;
-        const share = interval.place === 'exact' ? 1 : interval.ns / (interval.to - interval.from);
-        for (const step of part.owners)
-          sink.paid(step, slice, interval, from, to, (to - from) * share, part.owners.length);
-      }
+    else {
+      const share = interval.place === 'exact' ? 1 : interval.ns / (interval.to - interval.from);
+      for (const { from, to, owners } of clip(parts, interval.from, interval.to))
+        for (const step of owners)
+          sink.paid(step, slice, interval, from, to, (to - from) * share, owners.length);
+    }
   }
-  const everyone = running.length + (onCpu.some((part) => part.owners.length === 0) ? 1 : 0);
-  for (const step of running) sink.ran(step, slice, timeOf(step, onCpu, slice), everyone);
+  const everyone = candidates(onCpu, running);
+  const cpuNs = Math.max(0, slice.offAt - slice.onAt);
+  for (const step of running) sink.ran(step, slice, Math.min(cpuNs, timeOf(step, onCpu)), everyone);
 }
 
 /** The record does not say in whose part it was: it may have been all of it in any, and no more than the part is long. */
@@ -61,17 +60,29 @@ function within(
   parts: readonly Part[],
   steps: readonly StepSpan[],
   sink: ChargeSink,
-) {
-  const candidates = Math.max(steps.length + (parts.some((part) => part.owners.length === 0) ? 1 : 0), 2);
+): void {
   for (const step of steps) {
-    const ns = Math.min(interval.ns, timeOf(step, parts, slice));
-    sink.paid(step, slice, interval, interval.from, interval.to, ns, candidates);
+    const ns = Math.min(interval.ns, timeOf(step, parts));
+    sink.paid(step, slice, interval, interval.from, interval.to, ns, Math.max(2, candidates(parts, steps)));
   }
 }
 
-function timeOf(step: StepSpan, parts: readonly Part[], slice: StoredSlice): number {
+/** Among how many it can't be decided: the steps, and nobody where no step's code ran for a part of the time. */
+function candidates(parts: readonly Part[], steps: readonly StepSpan[]): number {
+  return steps.length + (parts.some(({ owners }) => owners.length === 0) ? 1 : 0);
+}
+
+function clip(parts: readonly Part[], from: number, to: number): Part[] {
+  const inside: Part[] = [];
+  for (const part of parts)
+    if (part.to > from && part.from < to)
+      inside.push({ from: Math.max(part.from, from), to: Math.min(part.to, to), owners: part.owners });
+  return inside;
+}
+
+function timeOf(step: StepSpan, parts: readonly Part[]): number {
   let ns = 0;
-  for (const part of parts) if (part.owners.includes(step)) ns += part.to - Math.max(part.from, slice.onAt);
+  for (const part of parts) if (part.owners.includes(step)) ns += part.to - part.from;
   return ns;
 }
 

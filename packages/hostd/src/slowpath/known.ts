@@ -8,7 +8,7 @@ import { Known } from './slice.ts';
 const NEEDS: Partial<Record<KernelCategory, number>> = {
   'wakeup.idle_exit': Known.wakeup | Known.idle,
   'wakeup.scheduling': Known.wakeup,
-  runqueue: Known.wakeup,
+  runqueue: Known.runqueue,
   frequency: Known.frequency,
   irq: Known.irq,
   softirq: Known.softirq,

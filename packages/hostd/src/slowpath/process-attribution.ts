@@ -120,7 +120,7 @@ export class ProcessAttribution {
       this.#drop(slice.onAt);
       return;
     }
-    thread.add(slice);
+    thread.add(slice, this.trackedSince);
     this.#slices++;
     if (slice.end === SliceEnd.exit) thread.exited = true;
   }

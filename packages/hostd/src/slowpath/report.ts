@@ -1,4 +1,5 @@
 import { KERNEL_CATEGORIES, type ReportFrame, type StepId } from '@prewake/sdk/protocol';
+import { Known } from './slice.ts';
 import type { Tally } from './tally.ts';
 
 /** A report of which nothing is known. Unknown is never zero. */
@@ -14,6 +15,12 @@ export function unknownReport(step: StepId, source: ReportFrame['source'], incom
     wakeups: { total: 0, covered: 0, missed: 0 },
     events: [],
   };
+}
+
+/** Slices tell of wakeups; counters don't. @param available {@link Known} bits that the host can fill in */
+export function sourceOf(available: number): ReportFrame['source'] {
+  if (available & Known.wakeup) return 'bpf';
+  return available === 0 ? 'none' : 'schedstat';
 }
 
 /** @param available {@link Known} bits that the host can fill in */
@@ -35,7 +42,7 @@ export function reportOf(
     step,
     complete: incomplete === undefined,
     ...(incomplete !== undefined && { incomplete }),
-    source: 'bpf',
+    source: sourceOf(available),
     self,
     ...(Object.keys(inclusive).length > 0 && { inclusive }),
     ...(Object.keys(counts).length > 0 && { counts }),

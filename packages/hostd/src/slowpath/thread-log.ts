@@ -1,10 +1,12 @@
-import { type Interval, paid, readyTime } from './categories.ts';
+import { type Interval, isSum, paid, readyTime } from './categories.ts';
 import { type Slice, SliceBegin, SliceEnd } from './slice.ts';
 
 /** A slice that is kept until no step can need it any more. */
 export interface StoredSlice extends Slice {
-  /** When the thread left the CPU before; 0 unknown. */
+  /** When the thread left the CPU before, 0 unknown, how, and inside of what. */
   readonly previousOffAt: number;
+  readonly previousEnd: SliceEnd | undefined;
+  readonly previousInside: number;
   readonly intervals: readonly Interval[];
   /** The earliest time of which it tells. */
   readonly start: number;
@@ -17,6 +19,8 @@ export class ThreadLog {
   readonly slices: StoredSlice[] = [];
   /** When the last slice ended, also where it has been settled; 0 before the first. */
   offAt = 0;
+  #end: SliceEnd | undefined;
+  #inside = 0;
   exited = false;
   /** What the thread is, once somebody has looked: see owners.ts. */
   role: 'pool' | 'runtime' | 'other' | undefined;
@@ -26,16 +30,24 @@ export class ThreadLog {
     this.tid = tid;
   }
 
-  /** Copies the slice: decoders reuse one object. */
-  add(slice: Slice): StoredSlice {
-    const intervals = paid(slice, this.offAt);
-    const start = intervals.reduce(
-      (least, { from }) => Math.min(least, from),
-      Math.min(readyTime(slice), slice.onAt),
-    );
-    const stored: StoredSlice = { ...copy(slice), previousOffAt: this.offAt, intervals, start };
+  /** @param since when its process was tracked, nanoseconds: counters begin there */
+  add(slice: Slice, since: number): StoredSlice {
+    const intervals = paid(slice, this.offAt || (isSum(slice) ? since : 0));
+    let start = Math.min(readyTime(slice), slice.onAt);
+    for (const { from } of intervals) if (from < start) start = from;
+    // Copied: decoders reuse one object.
+    const stored: StoredSlice = {
+      ...copy(slice),
+      previousOffAt: this.offAt,
+      previousEnd: this.#end,
+      previousInside: this.#inside,
+      intervals,
+      start,
+    };
     this.slices.push(stored);
     this.offAt = Math.max(this.offAt, slice.offAt);
+    this.#end = slice.end;
+    this.#inside = slice.offInside;
     return stored;
   }
 
