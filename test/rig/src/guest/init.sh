@@ -24,6 +24,9 @@ mount -t tmpfs tmpfs run
 mkdir -p run/rig dev/pts dev/shm
 mount -t devpts devpts dev/pts
 ln -s /proc/self/fd dev/fd
+ln -s fd/0 dev/stdin
+ln -s fd/1 dev/stdout
+ln -s fd/2 dev/stderr
 mount -t tmpfs tmpfs dev/shm
 mount -t tracefs tracefs sys/kernel/tracing
 mount -t debugfs debugfs sys/kernel/debug

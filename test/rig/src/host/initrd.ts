@@ -42,7 +42,7 @@ const MODULES = [
 
 /** BusyBox, the modules and `guest/init.sh`, packed once for each kernel and each version of the script. */
 export async function ensureInitrd(kernel: Kernel): Promise<string> {
-  const init = await readFile(join(rigDir, 'guest', 'init.sh'), 'utf8');
+  const init = await readFile(join(rigDir, 'src', 'guest', 'init.sh'), 'utf8');
   const version = createHash('sha256').update(init).update(MODULES.join()).digest('hex').slice(0, 12);
   const target = join(cacheDir, `initrd-${kernel.release}-${version}.gz`);
   if (existsSync(target)) return target;

@@ -6,6 +6,11 @@ import { eventually } from './eventually.ts';
 
 export const CPU_DIR = '/sys/devices/system/cpu';
 
+/** CLOCK_MONOTONIC in microseconds, the clock of leases. */
+export function monotonicMicros(): number {
+  return Number(process.hrtime.bigint()) / 1000;
+}
+
 export function read(path: string): string {
   return readFileSync(path, 'utf8').trim();
 }

@@ -1,4 +1,0 @@
-import { checks as smoke } from './guest/smoke.ts';
-import { guestSuite } from './host/guest-suite.ts';
-
-guestSuite('a kernel with a frequency domain for each CPU', [['smoke', smoke]], { timeoutS: 150 });
