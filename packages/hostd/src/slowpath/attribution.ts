@@ -4,7 +4,7 @@ import { type AttributionOptions, defaultAttributionOptions } from './options.ts
 import { ProcessAttribution, type TidOf } from './process-attribution.ts';
 import type { RecordSink } from './recorder.ts';
 import { reportOf, sourceOf, unknownReport } from './report.ts';
-import type { ExitRecord, ForkRecord, Slice } from './slice.ts';
+import type { EventRecord, ExitRecord, ForkRecord, Slice } from './slice.ts';
 import type { Tally } from './tally.ts';
 
 /** What came of looking: reports that are due, and what wakeups cost. */
@@ -19,6 +19,9 @@ export interface SessionIdentity {
   readonly tgid: number;
   /** Default: what the client says, and its main thread where it says nothing. */
   readonly thread?: TidOf;
+  /** uid and cgroup path, for statistics. Default 0 and `/`. */
+  readonly user?: number;
+  readonly cgroup?: string;
 }
 
 interface Session {
@@ -63,7 +66,8 @@ export class Attribution implements RecordSink {
     let process = this.#byTgid.get(tgid);
     // Also where its process is another session's child: it speaks for itself now.
     if (process?.tgid !== tgid) {
-      process = new ProcessAttribution(tgid, at, this.#options);
+      const owner = { user: identity.user ?? 0, session: id, cgroup: identity.cgroup ?? '/' };
+      process = new ProcessAttribution(tgid, owner, at, this.#options);
       this.#processes.add(process);
       this.#byTgid.set(tgid, process);
     }
@@ -100,6 +104,11 @@ export class Attribution implements RecordSink {
 
   exit(exit: ExitRecord): void {
     this.#byTgid.get(exit.tgid)?.exit(exit.tgid, exit.tid);
+  }
+
+  event(event: EventRecord): void {
+    const process = this.#byTgid.get(event.tgid);
+    if (process) this.#options.stats?.event(event, process.owner);
   }
 
   /** The ring has been read. @param now nanoseconds @param lost records that it could not hold since the last time */

@@ -1,4 +1,5 @@
 import { Known } from './slice.ts';
+import type { SlowpathStats } from './stats/slowpath-stats.ts';
 
 /** What attribution needs to be told, and how much it may keep. */
 export interface AttributionOptions {
@@ -6,6 +7,8 @@ export interface AttributionOptions {
   isCovered: (cpu: number, at: number) => boolean;
   /** What a thread of a session's own process is; called once for each. */
   threadRole: (tgid: number, tid: number) => 'pool' | 'runtime' | 'other';
+  /** Is told of everything that is settled. */
+  stats?: SlowpathStats | undefined;
   /** A step's largest slowpaths: how many (0–3), and above how many nanoseconds. */
   largest: { count: number; ns: number };
   /** Frames may come this much later than what they tell of. Slices are kept as long. Nanoseconds. */

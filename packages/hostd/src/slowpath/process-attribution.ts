@@ -8,6 +8,7 @@ import { PoolRequests } from './pool-requests.ts';
 import { ProcessTree } from './process-tree.ts';
 import { RunMarks } from './run-marks.ts';
 import { type ForkRecord, type Slice, SliceBegin, SliceEnd } from './slice.ts';
+import type { SlowpathStats, StatsOwner } from './stats/slowpath-stats.ts';
 import { innermost, type StepSpan, StepTable } from './step-table.ts';
 import { Tally } from './tally.ts';
 import { type StoredSlice, ThreadLog } from './thread-log.ts';
@@ -22,6 +23,7 @@ export type TidOf = (theirs: number | undefined) => number;
  */
 export class ProcessAttribution {
   readonly tgid: number;
+  readonly owner: StatsOwner;
   /** The sessions that speak for it. */
   readonly sessions = new Set<string>();
   readonly steps = new StepTable();
@@ -47,8 +49,9 @@ export class ProcessAttribution {
   #open = 0;
   #droppedAt = -Infinity;
 
-  constructor(tgid: number, at: number, options: AttributionOptions) {
+  constructor(tgid: number, owner: StatsOwner, at: number, options: AttributionOptions) {
     this.tgid = tgid;
+    this.owner = owner;
     this.trackedSince = at;
     this.settledTo = at;
     this.#options = options;
@@ -208,7 +211,7 @@ export class ProcessAttribution {
   settle(until: number): void {
     if (until <= this.settledTo) return;
     this.#owners.settleTree(until);
-    const sink = this.#sink((step) => step.tally);
+    const sink = this.#sink((step) => step.tally, this.#options.stats);
     for (const [tid, thread] of this.#threads) {
       let n = 0;
       for (; n < thread.slices.length; n++) {
@@ -318,16 +321,22 @@ export class ProcessAttribution {
     this.lost(at - 1e6, Infinity);
   }
 
-  #sink(tallyOf: (step: StepSpan) => Tally | undefined): ChargeSink {
+  #sink(tallyOf: (step: StepSpan) => Tally | undefined, stats?: SlowpathStats): ChargeSink {
     const { largest, isCovered } = this.#options;
+    const { owner } = this;
     return {
       paid(step, slice, interval, from, to, ns, candidates) {
+        stats?.paid(step, owner, interval.category, ns);
         const tally = tallyOf(step);
         tally?.pay(interval, ns, candidates);
         if (interval.place === 'exact') tally?.event(slice, interval.category, from, to - from, largest);
       },
-      woken: (step, slice) => tallyOf(step)?.wakeup(slice, isCovered(slice.cpu, readyTime(slice))),
+      woken(step, slice) {
+        stats?.woken(step, owner, slice);
+        tallyOf(step)?.wakeup(slice, isCovered(slice.cpu, readyTime(slice)));
+      },
       ran(step, slice, cpuNs, candidates) {
+        stats?.ran(step, owner, slice);
         const tally = tallyOf(step);
         if (!tally) return;
         tally.cpuNs += cpuNs;
@@ -338,6 +347,7 @@ export class ProcessAttribution {
 
   /** A session's totals count each slice once, whoever experienced it. */
   #total(slice: StoredSlice): void {
+    this.#options.stats?.slice(slice, this.owner);
     for (const interval of slice.intervals) this.totals.pay(interval, interval.ns, 1);
     this.totals.wakeup(slice, this.#options.isCovered(slice.cpu, readyTime(slice)));
     this.totals.slice(slice, 1);

@@ -1,5 +1,5 @@
 import type { KernelCategory } from '@prewake/sdk/protocol';
-import type { ExitRecord, ForkRecord, Slice } from './slice.ts';
+import type { EventRecord, ExitRecord, ForkRecord, Slice } from './slice.ts';
 
 /** Where a category's figures come from on this machine, best tier first, or why there are none. */
 export interface CategorySource {
@@ -13,6 +13,8 @@ export interface RecordSink {
   slice(slice: Slice): void;
   fork(fork: ForkRecord): void;
   exit(exit: ExitRecord): void;
+  /** Single requests and calls; a recorder gives them only where it was told to. */
+  event?(event: EventRecord): void;
 }
 
 export interface DrainResult {

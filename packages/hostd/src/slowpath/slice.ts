@@ -131,3 +131,27 @@ export interface ExitRecord {
   readonly tgid: number;
   readonly tid: number;
 }
+
+/** What an {@link EventRecord} is about. */
+export const EventKind = {
+  block: 0,
+  ioUring: 1,
+  work: 2,
+  fault: 3,
+  open: 4,
+  stat: 5,
+  readdir: 6,
+  lookup: 7,
+} as const;
+export type EventKind = (typeof EventKind)[keyof typeof EventKind];
+
+/** One request or call with its own duration: for histograms of single ones, which slices only sum up. */
+export interface EventRecord {
+  readonly kind: EventKind;
+  readonly cpu: number;
+  readonly tgid: number;
+  readonly tid: number;
+  /** Its end. */
+  readonly at: number;
+  readonly durationNs: number;
+}

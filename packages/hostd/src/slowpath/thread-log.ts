@@ -1,5 +1,5 @@
 import { type Interval, isSum, paid, readyTime } from './categories.ts';
-import { type Slice, SliceBegin, SliceEnd } from './slice.ts';
+import { Known, type Slice, SliceBegin, SliceEnd } from './slice.ts';
 
 /** A slice that is kept until no step can need it any more. */
 export interface StoredSlice extends Slice {
@@ -8,6 +8,8 @@ export interface StoredSlice extends Slice {
   readonly previousEnd: SliceEnd | undefined;
   readonly previousInside: number;
   readonly intervals: readonly Interval[];
+  /** In the first slice that began at the target frequency after a wakeup below it: how long that took. Else 0. */
+  readonly rampNs: number;
   /** The earliest time of which it tells. */
   readonly start: number;
 }
@@ -21,6 +23,7 @@ export class ThreadLog {
   offAt = 0;
   #end: SliceEnd | undefined;
   #inside = 0;
+  #rampFrom = 0;
   exited = false;
   /** What the thread is, once somebody has looked: see owners.ts. */
   role: 'pool' | 'runtime' | 'other' | undefined;
@@ -42,6 +45,7 @@ export class ThreadLog {
       previousEnd: this.#end,
       previousInside: this.#inside,
       intervals,
+      rampNs: this.#ramp(slice),
       start,
     };
     this.slices.push(stored);
@@ -49,6 +53,15 @@ export class ThreadLog {
     this.#end = slice.end;
     this.#inside = slice.offInside;
     return stored;
+  }
+
+  #ramp(slice: Slice): number {
+    if (!(slice.known & Known.frequency) || slice.khz <= 0 || slice.targetKhz <= 0) return 0;
+    const from = this.#rampFrom;
+    const reached = slice.khz >= slice.targetKhz;
+    if (slice.begin === SliceBegin.woken) this.#rampFrom = reached ? 0 : slice.onAt;
+    else if (reached) this.#rampFrom = 0;
+    return reached && from > 0 && slice.begin !== SliceBegin.woken ? slice.onAt - from : 0;
   }
 
   /** Index of the first slice that ended after `t`. */

@@ -1,0 +1,98 @@
+import { describe, expect, it } from 'vitest';
+import { makeSlice } from '../make-slice.ts';
+import { Container, EventKind, SliceBegin, SliceEnd, WakeCause } from '../slice.ts';
+import { ThreadLog } from '../thread-log.ts';
+import { SlowpathStats } from './slowpath-stats.ts';
+
+const owner = { user: 1000, session: 's1', cgroup: '/a' };
+const step = { id: 'aaaaaaaaaaaaaaaa', kind: 'tool', key: 'Grep' };
+
+describe('SlowpathStats', () => {
+  it('answers from slices: wakeup to run, epoll wait, idle state, timer, block inside a fault, ramp', () => {
+    const stats = new SlowpathStats();
+    const log = new ThreadLog(100, 100);
+    const add = (fields: Parameters<typeof makeSlice>[0]) =>
+      stats.slice(log.add(makeSlice(fields), 0), owner);
+    add({ onAt: 1000, offAt: 2000, end: SliceEnd.sleep });
+    add({
+      ...{ wakingAt: 12_000, eventAt: 11_500, cause: WakeCause.timer, timerLateNs: 400 },
+      ...{ idleState: 2, idleExitAt: 12_040, onAt: 12_050, offAt: 13_000 },
+      ...{ end: SliceEnd.uninterruptible, offInside: Container.fault, majorFaults: 1, khz: 1, targetKhz: 3 },
+    });
+    add({
+      wakingAt: 20_000,
+      blockNs: 7_000,
+      onAt: 20_000,
+      offAt: 21_000,
+      end: SliceEnd.preempted,
+      khz: 2,
+      targetKhz: 3,
+    });
+    add({ begin: SliceBegin.preempted, readyAt: 21_000, onAt: 22_000, offAt: 23_000, khz: 3, targetKhz: 3 });
+    const rows = Object.fromEntries(stats.query({}).map((row) => [row.category, row]));
+    expect(rows['wakeup.to_run']).toMatchObject({ count: 3, sumNs: 50, maxNs: 50 });
+    expect(rows['wakeup.wait']).toMatchObject({ count: 1, sumNs: 10_000 });
+    expect(rows['wakeup.idle_state']).toMatchObject({ unit: 'count', maxNs: 2, buckets: [[2, 1]] });
+    expect(rows['wakeup.idle_exit']).toMatchObject({ count: 1, sumNs: 40 });
+    expect(rows.timer).toMatchObject({ sumNs: 400 });
+    expect(rows['timer.to_waking']).toMatchObject({ sumNs: 500 });
+    expect(rows.block).toMatchObject({ sumNs: 7_000 });
+    expect(rows['page_fault.block']).toMatchObject({ sumNs: 7_000 });
+    expect(rows['page_fault.major']).toMatchObject({ count: 1, unit: 'count' });
+    expect(rows['frequency.ramp']).toMatchObject({ sumNs: 2_000 });
+    expect(rows.runqueue).toMatchObject({ sumNs: 1_000 });
+  });
+
+  it('splits by step, key, cpu, session and cgroup, and filters by category', () => {
+    const stats = new SlowpathStats();
+    const log = new ThreadLog(100, 100);
+    for (const cpu of [0, 1, 1]) stats.slice(log.add(makeSlice({ wakingAt: 10, onAt: 30, cpu }), 0), owner);
+    stats.paid(step, owner, 'wakeup.scheduling', 20);
+    stats.event({ kind: EventKind.open, cpu: 1, tgid: 100, tid: 100, at: 5, durationNs: 900 }, owner);
+    const of = (by: string) =>
+      stats.query({ category: 'wakeup.scheduling', by }).map((row) => [row.of, row.count, row.sumNs]);
+    expect(of('cpu')).toEqual([
+      ['1', 2, 40],
+      ['0', 1, 20],
+    ]);
+    expect(of('session')).toEqual([['s1', 3, 60]]);
+    expect(of('cgroup')).toEqual([['/a', 3, 60]]);
+    expect(of('host')).toEqual([[undefined, 3, 60]]);
+    expect(of('key')).toEqual([['tool:Grep', 1, 20]]);
+    expect(of('step')).toEqual([[step.id, 1, 20]]);
+    expect(stats.query({ category: 'wakeup' }).map(({ category }) => category)).toEqual([
+      'wakeup.scheduling',
+      'wakeup.to_run',
+    ]);
+    expect(stats.query({ category: 'vfs.open' })).toMatchObject([{ count: 1, sumNs: 900 }]);
+  });
+
+  it('shows a user what is theirs', () => {
+    const stats = new SlowpathStats();
+    const log = new ThreadLog(100, 100);
+    stats.slice(log.add(makeSlice({ wakingAt: 10, onAt: 30 }), 0), owner);
+    stats.slice(log.add(makeSlice({ wakingAt: 10, onAt: 50 }), 0), { ...owner, user: 2000, session: 's2' });
+    expect(stats.query({ category: 'wakeup.to_run', user: 2000 })).toMatchObject([{ count: 1, sumNs: 40 }]);
+    expect(stats.query({ category: 'wakeup.to_run', by: 'session', user: 1 })).toEqual([]);
+    expect(stats.query({ category: 'wakeup.to_run' })).toMatchObject([{ count: 2, sumNs: 60 }]);
+  });
+
+  it('refuses what is no category and no split', () => {
+    const stats = new SlowpathStats();
+    expect(() => stats.query({ category: 'wake' })).toThrow(
+      expect.objectContaining({ code: 'PREWAKE_BAD_QUERY' }),
+    );
+    expect(() => stats.query({ by: 'pid' })).toThrow(expect.objectContaining({ code: 'PREWAKE_BAD_QUERY' }));
+  });
+
+  it('keeps the groups that had news last', () => {
+    const stats = new SlowpathStats();
+    for (let i = 0; i < 5000; i++) {
+      stats.paid({ ...step, key: `k${i}` }, owner, 'block', 1);
+      stats.paid({ ...step, key: 'mine' }, owner, 'block', 1);
+    }
+    const keys = stats.query({ by: 'key' });
+    expect(keys.length).toBe(1024);
+    expect(keys[0]).toMatchObject({ of: 'tool:mine', count: 5000 });
+  });
+});

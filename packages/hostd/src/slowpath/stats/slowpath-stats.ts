@@ -1,0 +1,169 @@
+import { PrewakeError } from '@prewake/sdk/protocol';
+import type { EventRecord } from '../slice.ts';
+import type { StoredSlice } from '../thread-log.ts';
+import { Group } from './group.ts';
+import type { Histogram } from './histogram.ts';
+import { isStatistic, matches, ofEvent, ofSlice, ofWakeup, type Statistic, unitOf } from './statistics.ts';
+
+/** What histograms can be split by. `host`: one for all that may be seen. */
+export const DIMENSIONS = ['host', 'session', 'cgroup', 'cpu', 'key', 'step'] as const;
+export type Dimension = (typeof DIMENSIONS)[number];
+
+/** How many groups of each kind are kept; the one that was longest without news makes room. */
+const LIMITS: Record<Dimension, number> = {
+  host: 256,
+  session: 256,
+  cgroup: 256,
+  cpu: 2048,
+  key: 1024,
+  step: 1024,
+};
+
+/** Who is being recorded. */
+export interface StatsOwner {
+  readonly user: number;
+  readonly session: string;
+  readonly cgroup: string;
+}
+
+export interface StatsStep {
+  readonly id: string;
+  readonly kind: string;
+  readonly key: string;
+}
+
+export interface StatsQuery {
+  /** A category (`timer`), a part of several (`wakeup`) or one statistic (`vfs.open`); absent: all. */
+  category?: string | undefined;
+  /** Default `host`. */
+  by?: string | undefined;
+  /** Limits the answer to one user's own. */
+  user?: number | undefined;
+}
+
+/** One histogram. Values are in `unit`; names end in `Ns` for the usual one. */
+export interface StatsRow {
+  category: Statistic;
+  unit: 'ns' | 'count' | 'kHz';
+  of?: string;
+  count: number;
+  sumNs: number;
+  p50Ns: number;
+  p90Ns: number;
+  p99Ns: number;
+  maxNs: number;
+  /** [upper end, count], ascending. */
+  buckets: [upTo: number, count: number][];
+}
+
+/**
+ * Histograms of what slices tell. By host, session, cgroup and CPU each slice is counted once; by key and step once
+ * for each step that paid or experienced it, as on the spans. Bounded, and private to the user whose processes they are.
+ */
+export class SlowpathStats {
+  readonly #groups = new Map<Dimension, Map<string, Group>>();
+
+  /** A slice, once. */
+  slice(slice: StoredSlice, owner: StatsOwner): void {
+    const add = this.#adder(owner, slice.cpu);
+    for (const { category, ns } of slice.intervals) add(category, ns);
+    ofWakeup(slice, add);
+    ofSlice(slice, add);
+  }
+
+  event(event: EventRecord, owner: StatsOwner): void {
+    ofEvent(event, this.#adder(owner, event.cpu));
+  }
+
+  /** What a step paid. */
+  paid(step: StatsStep, owner: StatsOwner, category: Statistic, ns: number): void {
+    for (const group of this.#ofStep(step, owner)) group.add(category, ns);
+  }
+
+  woken(step: StatsStep, owner: StatsOwner, slice: StoredSlice): void {
+    for (const group of this.#ofStep(step, owner)) ofWakeup(slice, (name, value) => group.add(name, value));
+  }
+
+  ran(step: StatsStep, owner: StatsOwner, slice: StoredSlice): void {
+    for (const group of this.#ofStep(step, owner)) ofSlice(slice, (name, value) => group.add(name, value));
+  }
+
+  /** @throws PrewakeError PREWAKE_BAD_QUERY where the category or the split is none. */
+  query({ category, by = 'host', user }: StatsQuery): StatsRow[] {
+    const dimension = DIMENSIONS.find((one) => one === by);
+    if (!dimension) throw new PrewakeError('PREWAKE_BAD_QUERY', `by=${by}: one of ${DIMENSIONS.join(', ')}`);
+    if (category !== undefined && !isStatistic(category))
+      throw new PrewakeError(
+        'PREWAKE_BAD_QUERY',
+        `category=${category}: not a category; docs/attribution.md lists them`,
+      );
+    const merged = new Map<string, Group>();
+    for (const group of this.#groups.get(dimension)?.values() ?? []) {
+      if (user !== undefined && group.user !== user) continue;
+      let into = merged.get(group.of);
+      if (!into) {
+        into = new Group(-1, group.of);
+        merged.set(group.of, into);
+      }
+      into.merge(group);
+    }
+    const rows: StatsRow[] = [];
+    for (const group of merged.values())
+      for (const [statistic, histogram] of group.histograms)
+        if (category === undefined || matches(statistic, category))
+          rows.push(row(statistic, group.of, histogram));
+    return rows.sort((a, b) => a.category.localeCompare(b.category) || b.sumNs - a.sumNs);
+  }
+
+  #adder(owner: StatsOwner, cpu: number): (statistic: Statistic, value: number) => void {
+    const groups = [
+      this.#group('host', owner.user, ''),
+      this.#group('session', owner.user, owner.session),
+      this.#group('cgroup', owner.user, owner.cgroup),
+      this.#group('cpu', owner.user, String(cpu)),
+    ];
+    return (statistic, value) => {
+      for (const group of groups) group.add(statistic, value);
+    };
+  }
+
+  #ofStep(step: StatsStep, owner: StatsOwner): [Group, Group] {
+    const key = step.key ? `${step.kind}:${step.key}` : step.kind;
+    return [this.#group('step', owner.user, step.id), this.#group('key', owner.user, key)];
+  }
+
+  #group(dimension: Dimension, user: number, of: string): Group {
+    let groups = this.#groups.get(dimension);
+    if (!groups) {
+      groups = new Map();
+      this.#groups.set(dimension, groups);
+    }
+    const name = `${user} ${of}`;
+    let group = groups.get(name);
+    const crowded = groups.size >= LIMITS[dimension] / 2;
+    if (group && !crowded) return group;
+    // Last in the map: it has had news. That matters only once somebody may have to go.
+    if (group) groups.delete(name);
+    else {
+      group = new Group(user, of);
+      if (groups.size >= LIMITS[dimension]) groups.delete(groups.keys().next().value as string);
+    }
+    groups.set(name, group);
+    return group;
+  }
+}
+
+function row(statistic: Statistic, of: string, histogram: Histogram): StatsRow {
+  return {
+    category: statistic,
+    unit: unitOf(statistic),
+    ...(of !== '' && { of }),
+    count: histogram.count,
+    sumNs: Math.round(histogram.sum),
+    p50Ns: histogram.quantile(0.5),
+    p90Ns: histogram.quantile(0.9),
+    p99Ns: histogram.quantile(0.99),
+    maxNs: histogram.max,
+    buckets: histogram.buckets(),
+  };
+}
