@@ -1,0 +1,44 @@
+import { context, trace } from '@opentelemetry/api';
+import { AsyncLocalStorageContextManager } from '@opentelemetry/context-async-hooks';
+import { InMemorySpanExporter, SimpleSpanProcessor, TracerProvider } from '@opentelemetry/sdk-trace';
+import { connect, PrewakeSpanProcessor, shutdown } from '@prewake/sdk';
+
+type Recorded = ReturnType<InMemorySpanExporter['getFinishedSpans']>[number];
+
+/** Records spans with OpenTelemetry's own SDK. Spans end at once: nothing is held. */
+export class SpanRecorder {
+  readonly #exporter = new InMemorySpanExporter();
+  readonly #provider = new TracerProvider({
+    spanProcessors: [new PrewakeSpanProcessor(), new SimpleSpanProcessor({ exporter: this.#exporter })],
+  });
+
+  async start(socket = '/nowhere/hostd.sock'): Promise<this> {
+    context.setGlobalContextManager(new AsyncLocalStorageContextManager().enable());
+    trace.setGlobalTracerProvider(this.#provider);
+    await connect({ socket, holdMs: 0 }).ready(socket.startsWith('/nowhere') ? 0 : 10_000);
+    return this;
+  }
+
+  async stop(): Promise<void> {
+    await shutdown();
+    await this.#provider.shutdown();
+    trace.disable();
+    context.disable();
+  }
+
+  get spans(): Recorded[] {
+    return this.#exporter.getFinishedSpans();
+  }
+
+  named(name: string): Recorded[] {
+    return this.spans.filter((span) => span.name === name);
+  }
+
+  /** The spans as lines, children indented below their parents, in the order in which they began. */
+  tree(parent?: string, indent = ''): string[] {
+    return this.spans
+      .filter((span) => span.parentSpanContext?.spanId === parent)
+      .sort((a, b) => a.startTime[0] - b.startTime[0] || a.startTime[1] - b.startTime[1])
+      .flatMap((span) => [indent + span.name, ...this.tree(span.spanContext().spanId, `${indent}  `)]);
+  }
+}
