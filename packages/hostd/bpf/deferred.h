@@ -3,7 +3,7 @@
 #ifndef PREWAKE_DEFERRED_H
 #define PREWAKE_DEFERRED_H
 
-#include "state.h"
+#include "event.h"
 
 SEC("tp_btf/hrtimer_expire_entry")
 int BPF_PROG(pw_hrtimer_entry, struct hrtimer *timer)
@@ -73,6 +73,8 @@ struct running_work {
 	u64 func;
 	u64 queued_at; /* 0: not seen */
 	u64 started_at;
+	u32 woke_tgid; /* 0: has woken no tracked thread */
+	u32 woke_tid;
 };
 
 /* Work items that wait, by address. LRU: an item whose start is never seen may not stay. */
@@ -123,7 +125,13 @@ SEC("tp_btf/workqueue_execute_end")
 int BPF_PROG(pw_work_end)
 {
 	u32 tid = bpf_get_current_pid_tgid();
+	struct running_work *work = bpf_map_lookup_elem(&running_works, &tid);
 
+	if (!work)
+		return 0;
+	if (work->woke_tgid)
+		write_event(PW_EV_WORK, work->woke_tgid, work->woke_tid, work->started_at, bpf_ktime_get_ns(),
+			    work->queued_at ? saturate32(work->started_at - work->queued_at) : 0, work->func);
 	bpf_map_delete_elem(&running_works, &tid);
 	return 0;
 }

@@ -10,11 +10,14 @@
 #include "state.h"
 #include "account.h"
 #include "throttle.h"
+#include "memory.h"
+#include "vfs.h"
 #include "follow.h"
 #include "interrupts.h"
 #include "deferred.h"
 #include "wakeup.h"
 #include "idle.h"
 #include "slice.h"
+#include "io.h"
 
 char LICENSE[] SEC("license") = "Dual BSD/GPL";

@@ -126,10 +126,10 @@ struct pw_event {
 	u16 cpu;
 	u32 tgid;
 	u32 tid;
-	u32 flags;
+	u32 extra;    /* block: bytes; work: queued to run, ns */
 	u64 at;       /* end */
 	u64 duration; /* ns */
-	u64 id;       /* io_uring user_data, work function, bio address */
+	u64 id;       /* io_uring: user_data; work: the function */
 };
 
 #endif

@@ -178,6 +178,10 @@ static __always_inline void end_slice(struct task_state *ts, struct task_struct 
 	}
 	charge(ts, now);
 	ts->end = how_it_ends(ts, task, preempt, state);
+	if (ts->end == PW_SLEEP && ts->cache_pending) { /* the fault is over, and has added no page */
+		ts->cache_pending = 0;
+		ts->cache_hits++;
+	}
 	write_slice(ts, task, now);
 
 	ts->off_at = now;

@@ -7,7 +7,22 @@
 #include "throttle.h"
 #include "deferred.h"
 
-static __always_inline void woken_by_task(struct wake *wake, struct task_struct *waker)
+/* What io_uring's own threads have completed was for the one that they wake. */
+static __always_inline void take_completions(struct task_state *ts, struct task_struct *waker)
+{
+	struct task_state *from;
+
+	if (!(waker->flags & PF_IO_WORKER))
+		return;
+	from = state_of(waker);
+	if (!from)
+		return;
+	ts->io_uring_ns += from->io_uring_ns;
+	from->io_uring_ns = 0;
+}
+
+static __always_inline void woken_by_task(struct task_state *ts, struct wake *wake, struct task_struct *task,
+					  struct task_struct *waker)
 {
 	u32 tid = waker->pid;
 
@@ -20,6 +35,8 @@ static __always_inline void woken_by_task(struct wake *wake, struct task_struct 
 			wake->unknown |= PW_UNK_WORK;
 			return;
 		}
+		work->woke_tgid = task->tgid;
+		work->woke_tid = task->pid;
 		wake->name[0] = work->func;
 		wake->event_at = work->queued_at ? work->queued_at : work->started_at;
 		if (work->queued_at)
@@ -32,12 +49,14 @@ static __always_inline void woken_by_task(struct wake *wake, struct task_struct 
 		wake->cause = PW_CAUSE_UNKNOWN;
 		return;
 	}
+	take_completions(ts, waker);
 	wake->cause = PW_CAUSE_TASK;
 	wake->cause_id = tid;
 	bpf_probe_read_kernel(wake->name, sizeof(wake->name), waker->comm);
 }
 
-static __always_inline void woken_by(struct wake *wake, struct cpu_state *cpu)
+static __always_inline void woken_by(struct task_state *ts, struct wake *wake, struct task_struct *task,
+				     struct cpu_state *cpu)
 {
 	u64 irq_at = cpu->irq_at, softirq_at = cpu->softirq_at, timer_at = cpu->timer_at;
 
@@ -58,7 +77,7 @@ static __always_inline void woken_by(struct wake *wake, struct cpu_state *cpu)
 		wake->cause_id = cpu->softirq;
 		wake->event_at = softirq_at;
 	} else {
-		woken_by_task(wake, bpf_get_current_task_btf());
+		woken_by_task(ts, wake, task, bpf_get_current_task_btf());
 	}
 }
 
@@ -81,7 +100,7 @@ int BPF_PROG(pw_waking, struct task_struct *task)
 	__builtin_memset(wake, 0, sizeof(*wake));
 	wake->at = bpf_ktime_get_ns();
 	wake->waker_cpu = id;
-	woken_by(wake, cpu);
+	woken_by(ts, wake, task, cpu);
 	read_throttle(task, &mark);
 	wake->throttled_mark = mark.ns;
 	wake->throttled_queue = mark.queue;

@@ -6,7 +6,8 @@ import type { FrequencyReader } from './frequency.ts';
 import type { LastCpus } from './last-cpus.ts';
 import type { LoadedObject } from './loaded-object.ts';
 import { PressureWait } from './pressure.ts';
-import type { Probed } from './probe.ts';
+import { attachGroup, type Probed, type Sources } from './probe.ts';
+import { CORE_KNOWN, type ProgramGroup, SEED } from './program-groups.ts';
 import { Ring } from './ring.ts';
 import { SharedState } from './shared-state.ts';
 
@@ -22,11 +23,13 @@ export interface BpfRecorderParts {
 export class BpfRecorder implements Recorder {
   readonly source = 'bpf';
   readonly reason = undefined;
-  readonly categories: readonly CategorySource[];
-  readonly known: number;
+  categories: readonly CategorySource[];
+  known: number;
   #onPressure: (() => void) | undefined;
   readonly #object: LoadedObject;
-  readonly #programs: readonly string[];
+  readonly #core: ReadonlySet<string>;
+  readonly #sources: Sources;
+  #groups: readonly ProgramGroup[];
   readonly #shared: SharedState;
   readonly #ring: Ring;
   readonly #ringFd: number;
@@ -40,17 +43,19 @@ export class BpfRecorder implements Recorder {
   #closed = false;
 
   constructor({ probed, ringBytes, kallsyms, frequencies, lastCpus }: BpfRecorderParts) {
-    this.categories = probed.categories;
     this.#object = probed.object;
-    this.#programs = probed.programs;
+    this.#core = probed.core;
+    this.#groups = probed.groups;
+    this.#sources = probed.sources;
+    this.categories = probed.sources.of(probed.groups);
+    this.known = knownBy(probed.groups);
     this.#shared = new SharedState(probed.object.mapFd('.bss'));
     this.#ringFd = probed.object.mapFd('ring');
     this.#ring = new Ring(this.#ringFd, ringBytes);
     this.#decoder = new Decoder(this.#ring.words, (low, high) =>
       kallsyms.name((BigInt(high) << 32n) | BigInt(low)),
     );
-    this.known = probed.known;
-    this.#decoder.known = probed.known;
+    this.#decoder.known = this.known;
     this.#frequencies = frequencies;
     this.#lastCpus = lastCpus;
     this.#shared.setHalfRing(ringBytes / 2);
@@ -79,16 +84,28 @@ export class BpfRecorder implements Recorder {
     this.#shared.resetCpus();
     this.#frequencies.read((cpu, khz, target) => this.#shared.setFrequency(cpu, khz, target));
     this.#lostBefore = this.#shared.lost;
-    for (const name of this.#programs) {
-      const refusal = this.#object.attach(name);
-      if (refusal) {
-        this.#object.detachAll();
-        throw new PrewakeError('PREWAKE_BPF_ATTACH', `the kernel refused to attach ${name}: ${refusal}`);
-      }
-    }
+    this.#attachAll();
     this.#attachedAt = Number(process.hrtime.bigint());
     for (const tgid of this.#tracked) this.#seed(tgid);
     this.#listen();
+  }
+
+  /** What is refused now although it was not at first is given up; without the core there is no recorder. */
+  #attachAll(): void {
+    for (const name of this.#core) {
+      const refusal = name === SEED ? undefined : this.#object.attach(name);
+      if (!refusal) continue;
+      this.#object.detachAll();
+      throw new PrewakeError('PREWAKE_BPF_ATTACH', `the kernel refused to attach ${name}: ${refusal}`);
+    }
+    this.#groups = this.#groups.filter((group) => {
+      const refusal = attachGroup(this.#object, group);
+      if (refusal) this.#sources.refuse(group, refusal);
+      return !refusal;
+    });
+    this.known = knownBy(this.#groups);
+    this.#decoder.known = this.known;
+    this.categories = this.#sources.of(this.#groups);
   }
 
   /** Also forgets what was in the ring: a step that spans a detach is unknown. */
@@ -157,4 +174,8 @@ export class BpfRecorder implements Recorder {
     this.#shared.close();
     this.#object.close();
   }
+}
+
+function knownBy(groups: readonly ProgramGroup[]): number {
+  return groups.reduce((known, group) => known | group.known, CORE_KNOWN);
 }

@@ -1,3 +1,4 @@
+import { existsSync } from 'node:fs';
 import { PrewakeError } from '@prewake/sdk/protocol';
 import type { Recorder } from '../../slowpath/recorder.ts';
 import { Kallsyms } from '../kallsyms.ts';
@@ -52,7 +53,13 @@ function openBpf(root: string, options: RecorderOptions): Recorder {
   const ringBytes = options.ringBytes ?? DEFAULT_RING_BYTES;
   const { withhold } = options;
   const frequencies = new FrequencyReader(root);
-  const probed = probe({ path: objectPath(), ringBytes, frequencies, ...(withhold ? { withhold } : {}) });
+  const probed = probe({
+    path: objectPath(),
+    ringBytes,
+    frequencies,
+    kprobes: existsSync(`${root}sys/bus/event_source/devices/kprobe/type`),
+    ...(withhold ? { withhold } : {}),
+  });
   return new BpfRecorder({
     probed,
     ringBytes,

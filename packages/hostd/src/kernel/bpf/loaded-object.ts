@@ -96,11 +96,9 @@ export class LoadedObject {
 }
 
 function loadError(doing: string, errno: number): PrewakeError {
-  const name = errorName(errno);
-  const hint = name === 'EPERM' || name === 'EACCES' ? ' (needs CAP_BPF and CAP_PERFMON)' : '';
   return new PrewakeError(
     'PREWAKE_BPF_LOAD',
-    `the kernel refused to ${doing} the BPF programs: ${name}${hint}`,
+    `the kernel refused to ${doing} BPF programs: ${errorName(errno)}`,
   );
 }
 

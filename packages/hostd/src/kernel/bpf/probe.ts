@@ -2,157 +2,194 @@ import { KERNEL_CATEGORIES, PrewakeError } from '@prewake/sdk/protocol';
 import type { CategorySource } from '../../slowpath/recorder.ts';
 import type { FrequencyReader } from './frequency.ts';
 import { LoadedObject, presentPrograms, withOldSwitch } from './loaded-object.ts';
-import {
-  CORE_CATEGORIES,
-  CORE_KNOWN,
-  CORE_PROGRAMS,
-  PROGRAM_GROUPS,
-  type ProgramGroup,
-  SEED,
-} from './program-groups.ts';
+import { CORE_CATEGORIES, CORE_PROGRAMS, PROGRAM_GROUPS, type ProgramGroup, SEED } from './program-groups.ts';
 
-/** What the kernel took: the loaded object, the programs to attach, and what they can tell. */
+/** What the kernel took. */
 export interface Probed {
   object: LoadedObject;
-  /** In the order of attaching. */
-  programs: readonly string[];
-  known: number;
-  categories: CategorySource[];
+  /** The programs without which nothing works. */
+  core: ReadonlySet<string>;
+  /** The best tier of everything else. */
+  groups: readonly ProgramGroup[];
+  sources: Sources;
+}
+
+/** What is known of why something is not there. */
+export interface Sources {
+  refuse(group: ProgramGroup, refusal: string): void;
+  of(attached: readonly ProgramGroup[]): CategorySource[];
 }
 
 export interface ProbeOptions {
   path: string;
   ringBytes: number;
   frequencies: FrequencyReader;
+  /** Whether the kernel has kprobes at all. */
+  kprobes: boolean;
   /** Programs to do without, as if the kernel lacked what they attach to. */
   withhold?: ReadonlySet<string>;
 }
 
 /**
- * Loads what this kernel has, attaches each group once to see whether it can be, and detaches again. A group that
- * can't be loaded or attached is left out and takes no other with it.
+ * Loads what this kernel has, and attaches probes on functions once to see whether that works here. A group that is
+ * refused is left out, takes no other with it, and its next tier takes its place.
  */
 export function probe(options: ProbeOptions): Probed {
-  const { withhold } = options;
-  const present = presentPrograms([...CORE_PROGRAMS, ...PROGRAM_GROUPS.flatMap((group) => group.programs)]);
-  for (const name of withhold ?? []) present.delete(name);
-  const missing = CORE_PROGRAMS.filter((program) => !present.has(program.name));
-  if (missing.length > 0) {
-    const events = missing.map((program) => program.tracepoint).join(', ');
-    throw new PrewakeError('PREWAKE_BPF_LOAD', `the kernel has no event ${events}`);
-  }
-  const refusals = new Map<string, string>();
-  let groups = PROGRAM_GROUPS.filter((group) => {
-    if (group.name === 'frequency' && !options.frequencies.present) {
-      refusals.set(group.name, 'this machine has no cpufreq policy');
-      return false;
+  return new Prober(options).probe();
+}
+
+class Prober implements Sources {
+  readonly #options: ProbeOptions;
+  #refusals = new Map<ProgramGroup, string>();
+  #core: ReadonlySet<string>;
+  #groups: ProgramGroup[];
+
+  constructor(options: ProbeOptions) {
+    this.#options = options;
+    const present = presentPrograms([
+      ...CORE_PROGRAMS,
+      ...PROGRAM_GROUPS.flatMap((group) => requirements(group)),
+    ]);
+    for (const name of options.withhold ?? []) present.delete(name);
+    const missing = CORE_PROGRAMS.filter((program) => !present.has(program.name));
+    if (missing.length > 0) {
+      const events = missing.map((program) => program.tracepoint).join(', ');
+      throw new PrewakeError('PREWAKE_BPF_LOAD', `this kernel has no event ${events}`);
     }
-    const absent = group.programs.filter((program) => !present.has(program.name));
-    if (absent.length === 0) return true;
-    const what = absent.map((program) => program.tracepoint ?? program.func).join(', ');
-    refusals.set(group.name, `this kernel has no ${what}`);
+    this.#core = new Set([SEED, ...CORE_PROGRAMS.map((program) => program.name)]);
+    this.#groups = PROGRAM_GROUPS.filter((group) => this.#isPresent(group, present));
+  }
+
+  #isPresent(group: ProgramGroup, present: ReadonlySet<string>): boolean {
+    const absent = requirements(group).filter((program) => !present.has(program.name));
+    const what = absent.map((program) => program.tracepoint ?? program.func);
+    if (group.tier === 'kprobe' && !this.#options.kprobes) what.push('kprobes (CONFIG_KPROBE_EVENTS)');
+    if (group.name === 'frequency' && !this.#options.frequencies.present) what.push('cpufreq policy');
+    if (what.length === 0) return true;
+    this.#refusals.set(group, `this kernel has no ${[...new Set(what)].join(', ')}`);
     return false;
-  });
-  const core = new Set([SEED, ...CORE_PROGRAMS.map((program) => program.name)]);
-  let object: LoadedObject;
-  try {
-    object = LoadedObject.load(options.path, namesOf(core, groups), options.ringBytes);
-  } catch {
-    const loadable = loadEachAlone(options, core, groups, refusals);
-    groups = loadable.groups;
-    object = LoadedObject.load(options.path, namesOf(loadable.core, groups), options.ringBytes);
-    if (loadable.core !== core) core.clear();
-    for (const name of loadable.core) core.add(name);
   }
-  try {
-    return attachOnce(object, core, groups, refusals);
-  } catch (error) {
-    object.close();
-    throw error;
-  }
-}
 
-function namesOf(core: ReadonlySet<string>, groups: readonly ProgramGroup[]): Set<string> {
-  return new Set([...core, ...groups.flatMap((group) => group.programs.map((program) => program.name))]);
-}
-
-/** Something was refused: finds out what, one group at a time. */
-function loadEachAlone(
-  options: ProbeOptions,
-  core: ReadonlySet<string>,
-  groups: readonly ProgramGroup[],
-  refusals: Map<string, string>,
-): { core: ReadonlySet<string>; groups: ProgramGroup[] } {
-  let base = core;
-  try {
-    LoadedObject.load(options.path, base, options.ringBytes).close();
-  } catch {
-    base = withOldSwitch(core);
-    LoadedObject.load(options.path, base, options.ringBytes).close();
+  probe(): Probed {
+    for (;;) {
+      const object = this.#load();
+      if (this.#tryAttaching(object))
+        return { object, core: this.#core, groups: this.#best(), sources: this };
+      object.close(); // A tier failed only now, and the next one is not loaded yet.
+    }
   }
-  const good = groups.filter((group) => {
+
+  /** The best tier of everything that has not been refused. */
+  #best(): ProgramGroup[] {
+    const chosen = new Map<string, ProgramGroup>();
+    for (const group of this.#groups) {
+      if (!this.#refusals.has(group) && !chosen.has(group.name)) chosen.set(group.name, group);
+    }
+    return [...chosen.values()];
+  }
+
+  #load(): LoadedObject {
+    const all = this.#tryLoad(this.#core, this.#best());
+    if (all instanceof LoadedObject) return all;
+    // Some kernels refuse fentry as a whole.
+    const before = new Map(this.#refusals);
+    for (const group of this.#groups) {
+      if (group.tier === 'fentry') this.#refusals.set(group, `fentry: ${all.message}`);
+    }
+    const without = this.#tryLoad(this.#core, this.#best());
+    if (without instanceof LoadedObject) return without;
+    this.#refusals = before;
+    return this.#loadWhatLoads();
+  }
+
+  /** Finds out one by one what the verifier does not take. */
+  #loadWhatLoads(): LoadedObject {
+    const core = this.#tryLoad(this.#core, []);
+    if (core instanceof LoadedObject) core.close();
+    else this.#core = withOldSwitch(this.#core);
+    for (let round = this.#best(); ; round = this.#best()) {
+      let refused = false;
+      for (const group of round) {
+        const refusal = this.#refusalOf(this.#core, group);
+        if (!refusal) continue;
+        this.#refusals.set(group, refusal);
+        refused = true;
+      }
+      if (!refused) break;
+    }
+    const result = this.#tryLoad(this.#core, this.#best());
+    if (result instanceof LoadedObject) return result;
+    throw result;
+  }
+
+  #refusalOf(core: Iterable<string>, group: ProgramGroup): string | undefined {
+    const result = this.#tryLoad(core, [group]);
+    if (!(result instanceof LoadedObject)) return `${group.tier}: ${result.message}`;
+    result.close();
+    return undefined;
+  }
+
+  #tryLoad(core: Iterable<string>, groups: readonly ProgramGroup[]): LoadedObject | PrewakeError {
+    const names = new Set([
+      ...core,
+      ...groups.flatMap((group) => group.programs.map((program) => program.name)),
+    ]);
     try {
-      LoadedObject.load(options.path, namesOf(base, [group]), options.ringBytes).close();
-      return true;
+      return LoadedObject.load(this.#options.path, names, this.#options.ringBytes);
     } catch (error) {
-      refusals.set(group.name, error instanceof Error ? error.message : String(error));
-      return false;
+      if (error instanceof PrewakeError) return error;
+      throw error;
     }
-  });
-  return { core: base, groups: good };
+  }
+
+  /** Attaches what may be refused only then, and detaches it. False if its next tier has yet to be loaded. */
+  #tryAttaching(object: LoadedObject): boolean {
+    let complete = true;
+    for (const group of this.#best()) {
+      if (group.tier === 'tp_btf') continue;
+      const refusal = attachGroup(object, group);
+      if (!refusal) continue;
+      this.#refusals.set(group, refusal);
+      if (this.#best().some((next) => next.name === group.name && next.programs.length > 0)) complete = false;
+    }
+    object.detachAll();
+    return complete;
+  }
+
+  /** A group was refused after all. */
+  refuse(group: ProgramGroup, refusal: string): void {
+    this.#refusals.set(group, refusal);
+  }
+
+  /** Where each category comes from if these groups are attached. */
+  of(attached: readonly ProgramGroup[]): CategorySource[] {
+    return KERNEL_CATEGORIES.map((category) => this.#source(category, attached));
+  }
+
+  #source(category: CategorySource['category'], attached: readonly ProgramGroup[]): CategorySource {
+    if (CORE_CATEGORIES.includes(category)) return { category, tier: 'tp_btf' };
+    const used = attached.find((group) => group.categories.includes(category));
+    const reasons = PROGRAM_GROUPS.filter((group) => group.categories.includes(category))
+      .filter((group) => !used || PROGRAM_GROUPS.indexOf(group) < PROGRAM_GROUPS.indexOf(used))
+      .map((group) => this.#refusals.get(group))
+      .filter((reason) => reason !== undefined);
+    const reason = [...new Set(reasons)].join('; ');
+    return { category, tier: used?.tier ?? 'unavailable', ...(reason === '' ? {} : { reason }) };
+  }
 }
 
-function attachOnce(
-  object: LoadedObject,
-  core: ReadonlySet<string>,
-  groups: readonly ProgramGroup[],
-  refusals: Map<string, string>,
-): Probed {
-  const programs = [...core].filter((name) => name !== SEED);
-  for (const name of programs) {
-    const refusal = object.attach(name);
-    if (refusal)
-      throw new PrewakeError('PREWAKE_BPF_LOAD', `the kernel refused to attach ${name}: ${refusal}`);
-  }
-  let known = CORE_KNOWN;
-  const taken = new Set<string>();
-  const attached: ProgramGroup[] = [];
-  for (const group of groups) {
-    if (group.alternative !== undefined && taken.has(group.alternative)) continue;
-    const refusal = attachGroup(object, group);
-    if (refusal) {
-      refusals.set(group.name, refusal);
-      continue;
-    }
-    if (group.alternative !== undefined) taken.add(group.alternative);
-    attached.push(group);
-    known |= group.known;
-    programs.push(...group.programs.map((program) => program.name));
-  }
-  object.detachAll();
-  return { object, programs, known, categories: sources(attached, refusals) };
+function requirements(group: ProgramGroup): { name: string; tracepoint?: string; func?: string }[] {
+  const needs = (group.needs ?? []).map((func) => ({ name: `needs ${func}`, func }));
+  return [...group.programs, ...needs];
 }
 
-function attachGroup(object: LoadedObject, group: ProgramGroup): string | undefined {
+/** All programs of a group, or none and why. */
+export function attachGroup(object: LoadedObject, group: ProgramGroup): string | undefined {
   for (const program of group.programs) {
     const refusal = object.attach(program.name);
     if (!refusal) continue;
     for (const other of group.programs) object.detach(other.name);
-    return `${group.tier} ${program.func ?? program.tracepoint}: ${refusal}`;
+    return `${group.tier} of ${program.func ?? program.tracepoint}: ${refusal}`;
   }
   return undefined;
-}
-
-function sources(attached: readonly ProgramGroup[], refusals: ReadonlyMap<string, string>): CategorySource[] {
-  return KERNEL_CATEGORIES.map((category) => {
-    if (CORE_CATEGORIES.includes(category)) return { category, tier: 'tp_btf' };
-    const having = PROGRAM_GROUPS.filter((group) => group.categories.includes(category));
-    const best = attached.find((group) => having.includes(group));
-    const reasons = having.map((group) => refusals.get(group.name)).filter((reason) => reason !== undefined);
-    return {
-      category,
-      tier: best?.tier ?? 'unavailable',
-      ...(reasons.length > 0 ? { reason: reasons.join('; ') } : {}),
-    };
-  });
 }

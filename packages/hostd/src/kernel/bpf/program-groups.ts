@@ -11,14 +11,15 @@ export interface Program {
 
 /** Programs that make sense only together. All of them are attached, or none. */
 export interface ProgramGroup {
-  name: string;
   tier: CategorySource['tier'];
   programs: readonly Program[];
   /** Bits of {@link Known} that it fills in. */
   known: number;
   categories: readonly KernelCategory[];
-  /** Groups with the same alternative name are tiers of one thing, best first: the first that works is used. */
-  alternative?: string;
+  /** Groups of one name are tiers of one thing, best first: the first that works is used. */
+  name: string;
+  /** Functions that the kernel must have, where the group has no program of its own that attaches to them. */
+  needs?: readonly string[];
 }
 
 /** The programs without which there are no slices. `pw_switch_old` replaces `pw_switch` before Linux 5.18. */
@@ -31,13 +32,35 @@ export const CORE_PROGRAMS: readonly Program[] = [
 ];
 export const OLD_SWITCH = 'pw_switch_old';
 export const SEED = 'pw_seed';
-export const CORE_KNOWN: number = Known.wakeup | Known.runqueue | Known.faultCount;
-export const CORE_CATEGORIES: readonly KernelCategory[] = ['wakeup.scheduling', 'runqueue'];
+/** Uninterruptible sleep is the scheduler's to tell. */
+export const CORE_KNOWN: number = Known.wakeup | Known.runqueue | Known.faultCount | Known.block;
+export const CORE_CATEGORIES: readonly KernelCategory[] = ['wakeup.scheduling', 'runqueue', 'block'];
 
 const pair = (entry: string, exit: string, tracepoint: string): Program[] => [
   { name: entry, tracepoint: `${tracepoint}_entry` },
   { name: exit, tracepoint: `${tracepoint}_exit` },
 ];
+
+const container = (name: string, func: string): Program[] => [
+  { name: `pw_${name}_entry`, func },
+  { name: `pw_${name}_exit`, func },
+];
+
+/** Programs on functions in their two tiers. */
+function byProbe(
+  name: string,
+  categories: readonly KernelCategory[],
+  known: number,
+  programs: readonly Program[],
+): ProgramGroup[] {
+  const kprobes = programs.map((program) => ({ ...program, name: `${program.name}_k` }));
+  return [
+    { name, tier: 'fentry', programs, known, categories },
+    { name, tier: 'kprobe', programs: kprobes, known, categories },
+  ];
+}
+
+const CACHE_ADD: Program = { name: 'pw_cache_add', tracepoint: 'mm_filemap_add_to_page_cache' };
 
 export const PROGRAM_GROUPS: readonly ProgramGroup[] = [
   {
@@ -106,5 +129,66 @@ export const PROGRAM_GROUPS: readonly ProgramGroup[] = [
     programs: [{ name: 'pw_cpu_frequency', tracepoint: 'cpu_frequency' }],
     known: Known.frequency,
     categories: ['frequency'],
+  },
+  // Counts of block requests, and their durations; the time that threads wait for them is the core's.
+  {
+    name: 'block requests',
+    tier: 'tp_btf',
+    programs: [
+      { name: 'pw_block_getrq', tracepoint: 'block_getrq' },
+      { name: 'pw_block_issue', tracepoint: 'block_rq_issue' },
+      { name: 'pw_block_complete', tracepoint: 'block_rq_complete' },
+    ],
+    known: 0,
+    categories: [],
+  },
+  ...['pw_ring_submit', 'pw_ring_submit_old'].map(
+    (submit): ProgramGroup => ({
+      name: 'io_uring',
+      tier: 'tp_btf',
+      programs: [
+        {
+          name: submit,
+          tracepoint: submit === 'pw_ring_submit' ? 'io_uring_submit_req' : 'io_uring_submit_sqe',
+        },
+        { name: 'pw_ring_complete', tracepoint: 'io_uring_complete' },
+      ],
+      known: Known.ioUring,
+      categories: ['io_uring'],
+    }),
+  ),
+  {
+    name: 'page cache',
+    tier: 'tp_btf',
+    programs: [
+      CACHE_ADD,
+      { name: 'pw_cache_get', tracepoint: 'mm_filemap_get_pages' },
+      { name: 'pw_cache_fault', tracepoint: 'mm_filemap_fault' },
+    ],
+    known: Known.cache,
+    categories: ['page_cache'],
+  },
+  ...byProbe('page cache', ['page_cache'], Known.cache, [
+    { name: 'pw_accessed', func: 'folio_mark_accessed' },
+  ]).map((group): ProgramGroup => ({ ...group, programs: [CACHE_ADD, ...group.programs] })),
+  ...byProbe('fault', ['page_fault'], Known.faultTime, container('fault', 'handle_mm_fault')),
+  // min_flt and maj_flt of the task, read at each switch.
+  { name: 'fault', tier: 'counters', programs: [], known: 0, categories: ['page_fault'] },
+  ...byProbe('vfs', ['vfs'], Known.vfs, [
+    ...container('open', 'do_filp_open'),
+    ...container('lookup', 'filename_lookup'),
+    ...container('readdir', 'iterate_dir'),
+  ]),
+  // Static in the kernel, so that a compiler may have inlined it: its look-up is in vfs anyway.
+  ...byProbe('vfs stat', [], 0, container('stat', 'vfs_statx')),
+  ...byProbe('vfs dentry', [], 0, [{ name: 'pw_dentry', func: 'd_alloc_parallel' }]),
+  // The runqueue's own sum of throttled time, read at each switch.
+  {
+    name: 'throttled',
+    tier: 'counters',
+    programs: [],
+    needs: ['unthrottle_cfs_rq'],
+    known: Known.throttled,
+    categories: ['throttled'],
   },
 ];

@@ -1,0 +1,67 @@
+/* SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause */
+/* Kernel functions that a thread is inside of, and may sleep in: by fentry and fexit, else by kprobe and kretprobe. */
+#ifndef PREWAKE_CONTAINER_H
+#define PREWAKE_CONTAINER_H
+
+#include "account.h"
+#include "event.h"
+
+static __always_inline int container_entered(u64 context)
+{
+	struct task_state *ts = current_state();
+	u64 now;
+
+	if (!ts)
+		return 0;
+	now = bpf_ktime_get_ns();
+	if (context == CTX_FAULT)
+		leave(ts, CTX_FAULT, now); /* faults don't nest: one that is still there has lost its return probe */
+	else if (!inside(ts, context))
+		ts->vfs_calls++;
+	enter(ts, context, now);
+	return 0;
+}
+
+static __always_inline int container_left(u64 context, u32 event)
+{
+	struct task_state *ts = current_state();
+	u64 now, entered_at, both;
+
+	if (!ts)
+		return 0;
+	now = bpf_ktime_get_ns();
+	entered_at = leave(ts, context, now);
+	if (!entered_at)
+		return 0;
+	if (context == CTX_FAULT)
+		ts->fault_inclusive_ns += now - entered_at;
+	else if (!inside(ts, context)) /* the outermost contains the others */
+		ts->vfs_inclusive_ns += now - entered_at;
+	both = bpf_get_current_pid_tgid();
+	write_event(event, both >> 32, both, entered_at, now, 0, 0);
+	return 0;
+}
+
+#define CONTAINER(name, function, context, event)    \
+	SEC("fentry/" #function)                     \
+	int BPF_PROG(pw_##name##_entry)              \
+	{                                            \
+		return container_entered(context);   \
+	}                                            \
+	SEC("fexit/" #function)                      \
+	int BPF_PROG(pw_##name##_exit)               \
+	{                                            \
+		return container_left(context, event); \
+	}                                            \
+	SEC("kprobe/" #function)                     \
+	int pw_##name##_entry_k(void *ctx)           \
+	{                                            \
+		return container_entered(context);   \
+	}                                            \
+	SEC("kretprobe/" #function)                  \
+	int pw_##name##_exit_k(void *ctx)            \
+	{                                            \
+		return container_left(context, event); \
+	}
+
+#endif
