@@ -151,6 +151,28 @@ describe('what is not known', () => {
     expect(report?.self['wakeup.idle_exit']).toBeUndefined();
   });
 
+  it('does not concern a step that began after it', () => {
+    const { frames, slice, find } = start();
+    frames(step(A, 1000), end(A, 2000));
+    slice({
+      begin: SliceBegin.unknown,
+      known: ALL_KNOWN & ~Known.wakeup & ~Known.idle,
+      onAt: 900,
+      offAt: 2000,
+    });
+    const report = find(2000).reports[A];
+    expect(report?.self['wakeup.scheduling']).toBe(0);
+    expect(report?.unknown).toEqual(['page_cache']);
+  });
+
+  it('is counted where some of a step’s slices can tell and some can’t', () => {
+    const { frames, slice, find } = start();
+    frames(step(A, 1000), end(A, 5000));
+    slice({ known: ALL_KNOWN & ~Known.block, wakingAt: 2000, onAt: 2100, offAt: 2200 });
+    slice({ wakingAt: 4000, blockNs: 70, onAt: 4000, offAt: 5000 });
+    expect(find(5000).reports[A]).toMatchObject({ self: { block: us(70) }, counts: { 'block.unknown': 1 } });
+  });
+
   it('is said for every step that was open when records were lost, and for no other', () => {
     const { attribution, frames, slice, find } = start();
     frames(step(A, 1000), end(A, 2000));

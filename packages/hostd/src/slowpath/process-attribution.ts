@@ -340,7 +340,7 @@ export class ProcessAttribution {
         const tally = tallyOf(step);
         if (!tally) return;
         tally.cpuNs += cpuNs;
-        tally.slice(slice, candidates);
+        tally.slice(slice, candidates, step.from >= slice.onAt);
       },
     };
   }

@@ -31,7 +31,7 @@ export function reportOf(
   incomplete: string | undefined,
 ): ReportFrame {
   const { self, unknown } = tally.categories(available);
-  const counts = tally.namedCounts();
+  const counts = tally.namedCounts(available);
   const inclusive = {
     ...(self.page_fault !== undefined &&
       tally.faultInclusiveNs > 0 && { page_fault: tally.faultInclusiveNs }),

@@ -22,6 +22,17 @@ const COUNTS: readonly [name: string, field: keyof Slice, known: number][] = [
   ['block', 'blockRequests', Known.block],
 ];
 
+/** What tells of the time before a slice. */
+const BEFORE_SLICE =
+  Known.wakeup |
+  Known.idle |
+  Known.timer |
+  Known.work |
+  Known.block |
+  Known.ioUring |
+  Known.throttled |
+  Known.runqueue;
+
 /** The sums of one step, or of all steps and none (the totals of a session). */
 export class Tally {
   readonly self = new Float64Array(KERNEL_CATEGORIES.length);
@@ -52,9 +63,13 @@ export class Tally {
     }
   }
 
-  /** What can't be cut: which fields were known, counts, inclusive times. Once for each slice of the step. */
-  slice(slice: Slice, candidates: number): void {
-    this.byKnown.set(slice.known, (this.byKnown.get(slice.known) ?? 0) + 1);
+  /**
+   * What can't be cut: which fields were known, counts, inclusive times. Once for each slice of the step.
+   * @param began the step began while the slice ran: what preceded the slice is nothing that it could have paid
+   */
+  slice(slice: Slice, candidates: number, began = false): void {
+    const known = began ? slice.known | BEFORE_SLICE : slice.known;
+    this.byKnown.set(known, (this.byKnown.get(known) ?? 0) + 1);
     if (candidates > 1) this.sharedSlices++;
     for (let i = 0; i < COUNTS.length; i++) {
       const [, field, known] = COUNTS[i] as (typeof COUNTS)[number];
@@ -99,15 +114,18 @@ export class Tally {
     });
   }
 
-  /** Counts by name, where they are known and there were any; `<category>.unknown`: slices that could not tell. */
-  namedCounts(): Record<string, number> {
+  /**
+   * Counts by name, where they are known and there were any; `<category>.unknown`: slices that could not tell.
+   * @param available {@link Known} bits that the host can fill in
+   */
+  namedCounts(available: number): Record<string, number> {
     const named: Record<string, number> = {};
     COUNTS.forEach(([name], i) => {
       if (this.counts[i]) named[name] = this.counts[i];
     });
     if (this.sharedSlices > 0) named['slice.shared'] = this.sharedSlices;
     for (const category of KERNEL_CATEGORIES) {
-      const { told, silent } = this.#tellers(category);
+      const { told, silent } = this.#tellers(category, available);
       if (told > 0 && silent > 0) named[`${category}.unknown`] = silent;
     }
     return named;
@@ -121,7 +139,7 @@ export class Tally {
     const self: Partial<Record<Category, number>> = {};
     const unknown: Category[] = [];
     for (const category of KERNEL_CATEGORIES) {
-      const { told, silent } = this.#tellers(category);
+      const { told, silent } = this.#tellers(category, available);
       if (told > 0 || (silent === 0 && isKnown(category, available)))
         self[category] = Math.round(this.self[CATEGORY_INDEX[category]] as number);
       else unknown.push(category);
@@ -130,11 +148,11 @@ export class Tally {
   }
 
   /** How many slices could tell what was paid in a category, and how many could not. */
-  #tellers(category: KernelCategory): { told: number; silent: number } {
+  #tellers(category: KernelCategory, available: number): { told: number; silent: number } {
     let told = 0;
     let silent = 0;
     for (const [known, slices] of this.byKnown) {
-      if (isKnown(category, known)) told += slices;
+      if (isKnown(category, known & available)) told += slices;
       else silent += slices;
     }
     if (category === 'wakeup.idle_exit' && told > 0) {
