@@ -13,8 +13,6 @@ export interface RecordSink {
   slice(slice: Slice): void;
   fork(fork: ForkRecord): void;
   exit(exit: ExitRecord): void;
-  /** Single events, where the recorder was asked for them. */
-  event?(event: EventRecord): void;
   /** Single requests and calls; a recorder gives them only where it was told to. */
   event?(event: EventRecord): void;
 }

@@ -154,34 +154,10 @@ export interface EventRecord {
   /** Its end. */
   readonly at: number;
   readonly durationNs: number;
+  /** `work`: from queued to run, nanoseconds; 0 unknown. */
+  readonly queuedNs?: number;
+  /** `work`: the work function; empty unknown. */
+  readonly name?: string;
+  /** `io_uring`: the upper half of the request's user_data, where some programs keep a step of their own. */
+  readonly stepId?: number;
 }
-
-/** One call or request with its own duration: what histograms of single events are made of. */
-export interface EventRecord {
-  readonly kind: EventKind;
-  /** On whose behalf. */
-  readonly tgid: number;
-  readonly tid: number;
-  readonly cpu: number;
-  /** When it ended. */
-  readonly at: number;
-  readonly durationNs: number;
-  /** `work`: from queued to run, nanoseconds. `block`: bytes. Else 0. */
-  readonly extra: number;
-  /** `work`: the work function. Else empty. */
-  readonly name: string;
-  /** `io_uring`: the upper half of the request's user_data, which some programs use for a step of their own. Else 0. */
-  readonly stepId: number;
-}
-
-export const EventKind = {
-  block: 0,
-  ioUring: 1,
-  work: 2,
-  fault: 3,
-  open: 4,
-  stat: 5,
-  readdir: 6,
-  lookup: 7,
-} as const;
-export type EventKind = (typeof EventKind)[keyof typeof EventKind];

@@ -1,5 +1,6 @@
 import { PrewakeError } from '@prewake/sdk/protocol';
 import type { CategorySource, DrainResult, Recorder, RecordSink } from '../../slowpath/recorder.ts';
+import type { EventKind } from '../../slowpath/slice.ts';
 import type { Kallsyms } from '../kallsyms.ts';
 import { Decoder } from './decoder.ts';
 import type { FrequencyReader } from './frequency.ts';
@@ -14,6 +15,7 @@ import { SharedState } from './shared-state.ts';
 export interface BpfRecorderParts {
   probed: Probed;
   ringBytes: number;
+  events: readonly EventKind[];
   kallsyms: Kallsyms;
   frequencies: FrequencyReader;
   lastCpus: LastCpus;
@@ -42,7 +44,7 @@ export class BpfRecorder implements Recorder {
   #lostBefore = 0;
   #closed = false;
 
-  constructor({ probed, ringBytes, kallsyms, frequencies, lastCpus }: BpfRecorderParts) {
+  constructor({ probed, ringBytes, events, kallsyms, frequencies, lastCpus }: BpfRecorderParts) {
     this.#object = probed.object;
     this.#core = probed.core;
     this.#groups = probed.groups;
@@ -59,6 +61,7 @@ export class BpfRecorder implements Recorder {
     this.#frequencies = frequencies;
     this.#lastCpus = lastCpus;
     this.#shared.setHalfRing(ringBytes / 2);
+    this.#shared.setEvents(events.reduce<number>((kinds, kind) => kinds | (1 << kind), 0));
   }
 
   get attached(): boolean {

@@ -1,8 +1,15 @@
 import type { RecordSink } from '../../slowpath/recorder.ts';
 import type { Slice } from '../../slowpath/slice.ts';
-import { type ForkRecord, SliceBegin, SliceEnd, WakeCause } from '../../slowpath/slice.ts';
+import {
+  EventKind,
+  type EventRecord,
+  type ForkRecord,
+  SliceBegin,
+  SliceEnd,
+  WakeCause,
+} from '../../slowpath/slice.ts';
 import { CommCache } from './comm-cache.ts';
-import { ExitOffset, ForkOffset, RecordType, SliceOffset as S } from './record-layout.ts';
+import { EventOffset as E, ExitOffset, ForkOffset, RecordType, SliceOffset as S } from './record-layout.ts';
 
 type Mutable<T> = { -readonly [K in keyof T]: T[K] };
 
@@ -52,6 +59,9 @@ export class Decoder {
           tid: this.#u32(at, ExitOffset.tid),
         });
         break;
+      case RecordType.event:
+        sink.event?.(this.#decodeEvent(at));
+        break;
     }
   }
 
@@ -77,6 +87,25 @@ export class Decoder {
       childTgid: this.#u32(at, ForkOffset.child_tgid),
       childTid: this.#u32(at, ForkOffset.child_tid),
     };
+  }
+
+  #decodeEvent(at: number): EventRecord {
+    const head = this.#u32(at, E.type);
+    const kind = ((head >>> 8) & 0xff) as EventKind;
+    const low = this.#u32(at, E.id);
+    const high = this.#u32(at, E.id + 4);
+    const event = {
+      kind,
+      tgid: this.#u32(at, E.tgid),
+      tid: this.#u32(at, E.tid),
+      cpu: head >>> 16,
+      at: this.#u64(at, E.at),
+      durationNs: this.#u64(at, E.duration),
+    };
+    if (kind === EventKind.work) {
+      return { ...event, queuedNs: this.#u32(at, E.extra), name: this.#resolve(low, high) };
+    }
+    return kind === EventKind.ioUring ? { ...event, stepId: high } : event;
   }
 
   #decodeSlice(at: number): Slice {

@@ -1,6 +1,7 @@
 import { existsSync } from 'node:fs';
 import { PrewakeError } from '@prewake/sdk/protocol';
 import type { Recorder } from '../../slowpath/recorder.ts';
+import { EventKind } from '../../slowpath/slice.ts';
 import { Kallsyms } from '../kallsyms.ts';
 import { NoRecorder } from '../no-recorder.ts';
 import { SchedstatRecorder } from '../schedstat-recorder.ts';
@@ -18,6 +19,11 @@ export interface RecorderOptions {
   root?: string;
   /** The sources to try, best first. Default all of them. */
   sources?: readonly Recorder['source'][];
+  /**
+   * Which single events are written besides slices, each with its duration. Default block, io_uring and work;
+   * faults and VFS calls can be many thousands a second.
+   */
+  events?: readonly EventKind[];
   /** BPF programs to do without, as if this kernel could not attach them. */
   withhold?: ReadonlySet<string>;
 }
@@ -63,6 +69,7 @@ function openBpf(root: string, options: RecorderOptions): Recorder {
   return new BpfRecorder({
     probed,
     ringBytes,
+    events: options.events ?? [EventKind.block, EventKind.ioUring, EventKind.work],
     kallsyms: new Kallsyms(root),
     frequencies,
     lastCpus: new LastCpus(),

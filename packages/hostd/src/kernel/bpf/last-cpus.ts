@@ -1,5 +1,5 @@
 import type { RecordSink } from '../../slowpath/recorder.ts';
-import type { ExitRecord, ForkRecord, Slice } from '../../slowpath/slice.ts';
+import type { EventRecord, ExitRecord, ForkRecord, Slice } from '../../slowpath/slice.ts';
 import { WakeCause } from '../../slowpath/slice.ts';
 
 export interface LastCpu {
@@ -17,6 +17,7 @@ export class LastCpus {
       this.#sink?.slice(slice);
     },
     fork: (fork: ForkRecord) => this.#sink?.fork(fork),
+    event: (event: EventRecord) => this.#sink?.event?.(event),
     exit: (exit: ExitRecord) => {
       this.#cpus.delete(exit.tid);
       this.#sink?.exit(exit);

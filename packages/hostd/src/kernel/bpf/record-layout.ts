@@ -2,6 +2,7 @@
 
 export const RecordType = { slice: 1, fork: 2, exit: 3, event: 4 } as const;
 
+export const EVENT_BYTES = 40;
 export const SLICE_BYTES = 192;
 
 export const SliceOffset = {
@@ -67,7 +68,7 @@ export const EventOffset = {
   cpu: 2,
   tgid: 4,
   tid: 8,
-  flags: 12,
+  extra: 12,
   at: 16,
   duration: 24,
   id: 32,

@@ -33,6 +33,11 @@ export class SharedState {
     this.#write(SharedOffset.half_ring, bytes);
   }
 
+  /** A bit for each {@link EventKind} that is to be written. */
+  setEvents(kinds: number): void {
+    this.#write(SharedOffset.detail, kinds);
+  }
+
   setSeed(tgid: number): void {
     this.#write(SharedOffset.unseed_root, 0);
     this.#write(SharedOffset.seed_tgid, tgid);
