@@ -5,6 +5,7 @@ import type { Windows } from '../session/windows.ts';
 import type { Attribution } from '../slowpath/attribution.ts';
 import type { EventStream } from './event-stream.ts';
 import type { Metrics } from './metrics.ts';
+import type { Thrift } from './thrift.ts';
 
 /** Kinds that have a metric of their own: a client may invent as many as it likes. */
 const KNOWN_KINDS = new Set(['llm', 'tool', 'timer', 'http']);
@@ -16,6 +17,7 @@ export class Conductor implements FrameHandler {
   readonly #reports: Reports;
   readonly #events: EventStream;
   readonly #metrics: Metrics;
+  readonly #thrift: Thrift;
   readonly #now: () => Micros;
   readonly #onEnded: (session: Session) => void;
 
@@ -25,6 +27,7 @@ export class Conductor implements FrameHandler {
     reports: Reports;
     events: EventStream;
     metrics: Metrics;
+    thrift: Thrift;
     now: () => Micros;
     onEnded: (session: Session) => void;
   }) {
@@ -33,6 +36,7 @@ export class Conductor implements FrameHandler {
     this.#reports = options.reports;
     this.#events = options.events;
     this.#metrics = options.metrics;
+    this.#thrift = options.thrift;
     this.#now = options.now;
     this.#onEnded = options.onEnded;
   }
@@ -42,6 +46,7 @@ export class Conductor implements FrameHandler {
       case 'wait':
         // First of all: this is the path that has a deadline.
         this.#windows.waitStarted(session, frame);
+        this.#thrift.look();
         break;
       case 'signal':
         this.#windows.signal(session, frame);

@@ -7,6 +7,7 @@ import { openRecorder } from '../kernel/bpf/index.ts';
 import { cgroupOf } from '../kernel/cgroup.ts';
 import type { FileLock } from '../kernel/lock.ts';
 import type { Peer } from '../kernel/peer.ts';
+import { PowerConditionsReader } from '../kernel/power-conditions.ts';
 import { lastCpuOf, threadRole } from '../kernel/threads.ts';
 import { type ConfigurableBudget, createBudget, createPolicy } from '../policy/index.ts';
 import { Deadlines } from '../session/deadlines.ts';
@@ -25,6 +26,7 @@ import { createHttpServer } from './http-server.ts';
 import { listenOn } from './listen.ts';
 import { Metrics } from './metrics.ts';
 import { createRoutes, sendMetrics } from './routes.ts';
+import { Thrift } from './thrift.ts';
 import { DaemonViews } from './views.ts';
 
 const { version } = createRequire(import.meta.url)('../../package.json') as { version: string };
@@ -64,6 +66,7 @@ class Hostd implements Daemon {
   readonly #deadlines = new Deadlines(this.#now);
   readonly #access: Access;
   readonly #budget: ConfigurableBudget;
+  readonly #thrift: Thrift;
   #server: Server | undefined;
   #tcp: Server | undefined;
   #lock: FileLock | undefined;
@@ -82,6 +85,13 @@ class Hostd implements Daemon {
     this.#options = options;
     this.#access = new Access(config.adminGroup);
     this.#budget = createBudget(config.budget);
+    const conditions = new PowerConditionsReader();
+    this.#thrift = new Thrift({
+      budget: this.#budget,
+      parts: config.budget.parts,
+      read: () => conditions.read(),
+      now: this.#now,
+    });
   }
 
   get socketPath(): string {
@@ -143,6 +153,7 @@ class Hostd implements Daemon {
       reports: this.#reports,
       events: this.#events,
       metrics: this.#metrics,
+      thrift: this.#thrift,
       now: this.#now,
       onEnded: (session) => this.#ended(session),
     });
@@ -160,6 +171,12 @@ class Hostd implements Daemon {
       this.#events.emit(() => ({ type: 'budget', uid: -1, ...change }));
       this.#options.log(`budget ${change.bucket} ${change.state}`);
     };
+    this.#thrift.onChange = (part, reasons) => {
+      this.#events.emit(() => ({ type: 'thrift', uid: -1, part, reasons, at: this.#now() }));
+      this.#options.log(
+        `budgets refill at ${part * 100} %${reasons.length > 0 ? `: ${reasons.join('; ')}` : ''}`,
+      );
+    };
     const views = new DaemonViews({
       version,
       startedAt: this.#startedAt,
@@ -171,6 +188,7 @@ class Hostd implements Daemon {
       windows: this.#windows,
       reports: this.#reports,
       budget: this.#budget,
+      thrift: this.#thrift,
       mode: () => this.#mode(),
       onPause: (paused, reason) => {
         this.#events.emit(() => ({ type: paused ? 'paused' : 'resumed', uid: -1, reason, at: this.#now() }));
@@ -190,6 +208,7 @@ class Hostd implements Daemon {
   reload(config: HostdConfig): void {
     const old = this.#config;
     this.#budget.configure(config.budget, this.#now());
+    this.#thrift.parts = config.budget.parts;
     const fixed = (
       ['socket', 'runtimeDir', 'stateDir', 'guards', 'policy', 'recorder', 'metrics'] as const
     ).filter((key) => JSON.stringify(config[key]) !== JSON.stringify(old[key]));

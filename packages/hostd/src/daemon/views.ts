@@ -7,6 +7,7 @@ import type { Windows } from '../session/windows.ts';
 import type { Attribution } from '../slowpath/attribution.ts';
 import type { Recorder } from '../slowpath/recorder.ts';
 import type { Views } from './routes.ts';
+import type { Thrift } from './thrift.ts';
 
 /** The parts of a running hostd that can be looked at. */
 export interface DaemonParts {
@@ -20,6 +21,7 @@ export interface DaemonParts {
   windows: Windows;
   reports: Reports;
   budget: Budget;
+  thrift: Thrift;
   mode: () => string;
   onPause: (paused: boolean, reason: string) => void;
 }
@@ -42,6 +44,7 @@ export class DaemonViews implements Views {
       mode: mode(),
       modeReason: guards.reason,
       paused: windows.paused,
+      thrift: this.#parts.thrift.state,
       guardianPid: guards.guardianPid,
       recorder: {
         source: recorder.source,

@@ -17,6 +17,9 @@ import { resolveThread, startTimeOf } from '../kernel/threads.ts';
 import type { Payer } from '../policy/index.ts';
 import type { Claimant } from './windows.ts';
 
+/** How long a closed session's peer may take to read why. */
+const GOODBYE_MS = 1000;
+
 /** Limits of one session. */
 export interface SessionLimits {
   openSteps: number;
@@ -83,10 +86,11 @@ export class Session implements Claimant {
     this.#limits = options.limits;
     this.#now = options.now;
     this.#stream.on('data', (chunk: Buffer) => this.#read(chunk));
-    this.#stream.on('end', () => this.#ended());
-    this.#stream.on('close', () => this.#ended());
+    // node:http leaves its sockets half open: nobody but us closes this side.
+    this.#stream.on('end', () => this.#gone());
+    this.#stream.on('close', () => this.#gone());
     // A reset is how many peers leave.
-    this.#stream.on('error', () => this.#ended());
+    this.#stream.on('error', () => this.#gone());
   }
 
   get closed(): boolean {
@@ -118,9 +122,14 @@ export class Session implements Claimant {
     this.send({ type: 'error', code, message, fatal: true });
     if (this.#closed) return;
     this.#ended();
-    this.#stream.end();
-    // A peer that does not read its goodbye can't keep the connection.
     this.#stream.destroySoon();
+    // A peer that does not read its goodbye can't keep the connection.
+    setTimeout(() => this.#stream.destroy(), GOODBYE_MS).unref();
+  }
+
+  #gone(): void {
+    this.#ended();
+    this.#stream.destroy();
   }
 
   /** The task behind a frame's `thread`: in the host's pid namespace, and this process's own; else its main thread. */
