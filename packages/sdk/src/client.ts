@@ -1,19 +1,14 @@
 import { type Tracer, trace } from '@opentelemetry/api';
+import { Measures } from './measure/measures.ts';
 import type { ConnectOptions } from './options.ts';
-import {
-  type HostdFrame,
-  KERNEL_CATEGORIES,
-  type Micros,
-  type PrewakeError,
-  type ReportFrame,
-  type WelcomeFrame,
-} from './protocol/index.ts';
+import type { HostdFrame, Micros, PrewakeError, ReportFrame, WelcomeFrame } from './protocol/index.ts';
 import { Announcer } from './session/announcer.ts';
 import { Outbox, type Sink } from './session/outbox.ts';
 import { Link } from './session/reconnect.ts';
 import { sayOnce } from './session/say-once.ts';
+import { localFigures, noFigures, withOwn } from './span/figures.ts';
 import { type FinishOptions, finishSpan } from './span/finish.ts';
-import { type Finish, SpanHold } from './span/hold.ts';
+import { type Ended, type Finish, SpanHold } from './span/hold.ts';
 import type { Figures } from './span/report-attributes.ts';
 import type { Failure, LiveStep, StepOwner } from './step.ts';
 import { VERSION } from './version.ts';
@@ -35,6 +30,7 @@ export class Client implements StepOwner {
   readonly announcer: Announcer;
   readonly link: Link;
   readonly hold: SpanHold;
+  readonly measures: Measures;
   welcome: WelcomeFrame | undefined;
   readonly counters = {
     finished: 0,
@@ -44,6 +40,7 @@ export class Client implements StepOwner {
   };
   degraded = new Set<string>();
   lastError: string | undefined;
+  #supported = false;
   readonly #holdMs: number;
   readonly #finishing: FinishOptions;
   readonly #waiters = new Set<() => void>();
@@ -58,9 +55,17 @@ export class Client implements StepOwner {
     };
     this.announcer = new Announcer(this.outbox, thread);
     this.hold = new SpanHold(this.#holdMs, this.#finish);
+    this.measures = new Measures({
+      thread: thread ?? process.pid,
+      live: () => this.live,
+      losses: () => this.announcer.losses,
+      send: (frame, must) => this.live && this.announcer.send(frame, must),
+      touch: () => this.outbox.touch(),
+    });
+    this.outbox.onFlush = () => this.#drain();
     this.link = new Link(
       {
-        connecting: (number) => this.announcer.begin(number),
+        connecting: (number) => this.#connecting(number),
         open: (sink) => this.#opened(sink),
         frame: (frame) => this.#received(frame),
         closed: (error) => this.#closed(error),
@@ -73,6 +78,7 @@ export class Client implements StepOwner {
   start(supported: boolean): void {
     clients.add(this);
     if (clients.size === 1) process.on('beforeExit', onBeforeExit);
+    this.#supported = supported;
     if (supported) this.link.start();
   }
 
@@ -106,6 +112,7 @@ export class Client implements StepOwner {
   close(): void {
     this.flush();
     this.link.close();
+    this.measures.close();
     clients.delete(this);
     if (clients.size === 0) process.off('beforeExit', onBeforeExit);
   }
@@ -113,13 +120,18 @@ export class Client implements StepOwner {
   // ---- steps -------------------------------------------------------------------------------------------
 
   stepStarted(step: LiveStep): void {
-    this.announcer.step(step, step.recording && this.#holdMs > 0);
+    const announced = this.#announce(step);
+    this.measures.start(step, this.#supported && !(announced && this.#holdMs > 0));
+  }
+
+  #announce(step: LiveStep): boolean {
+    return this.announcer.step(step, step.recording && this.#holdMs > 0);
   }
 
   waitStarted(wait: LiveWait): void {
     if (!this.live) return;
     // Begun before this session: hostd learns of the step with its next wait.
-    if (wait.step.session !== this.announcer.session) this.stepStarted(wait.step);
+    if (wait.step.session !== this.announcer.session) this.#announce(wait.step);
     this.announcer.wait(wait);
     if (wait.hint.blocking) this.outbox.flush();
   }
@@ -129,34 +141,56 @@ export class Client implements StepOwner {
   }
 
   waitEnded(wait: LiveWait, cancelled: boolean): void {
+    this.measures.waitEnded(wait, wait.hint.afterMs === undefined ? 0 : wait.at + wait.hint.afterMs * 1e3);
     this.announcer.waitEnd(wait, wait.endedAt, cancelled);
   }
 
-  running(_step: LiveStep | undefined): void {}
+  running(step: LiveStep | undefined): void {
+    this.measures.marks.mark(step);
+  }
 
   stepEnded(step: LiveStep, endedAt: Micros, failure: Failure | undefined): void {
+    // hostd has to know whose code ran before it is asked about the step.
+    if (step.session !== 0) this.#drain();
     const announced = this.announcer.stepEnd(step, endedAt);
+    this.measures.end(step);
     if (!step.recording) return;
-    const ended = { step, endedAt, failure };
-    const why = announced ? this.hold.refusal : 'recorder_off';
-    if (why === undefined) this.hold.add(ended);
-    else this.#finish(ended, undefined, why);
+    const ended = { step, endedAt, failure, local: localFigures(step, this.measures) };
+    const why = this.#supported ? this.hold.refusal : '';
+    if (why !== undefined) this.#finish(ended, undefined, why);
+    else if (announced) this.hold.add(ended);
+    else this.hold.addBriefly(ended);
   }
 
   readonly #finish: Finish = (ended, report, why) => {
-    const figures: Figures = report ?? {
-      complete: false,
-      incomplete: why,
-      source: 'none',
-      self: {},
-      unknown: [...KERNEL_CATEGORIES],
-    };
+    this.measures.poll();
+    this.measures.forget(ended.step);
     this.counters.finished++;
+    if (!this.#supported) {
+      finishSpan(ended, undefined, [], this.#finishing);
+      return;
+    }
+    const figures = withOwn(report ?? this.#without(ended, why), ended.step, this.measures);
     if (!figures.complete) this.counters.incomplete++;
     finishSpan(ended, figures, report?.events ?? [], this.#finishing);
   };
 
+  /** What there is without a report: our own figures are whole only where hostd had no better ones. */
+  #without({ local }: Ended, why: string): Figures {
+    if (!local) return noFigures(why || 'recorder_off');
+    return why !== '' && this.live ? { ...local, complete: false, incomplete: why } : local;
+  }
+
+  #drain(): void {
+    if (this.live) for (const frame of this.measures.drain()) this.announcer.send(frame);
+  }
+
   // ---- the session -------------------------------------------------------------------------------------
+
+  #connecting(number: number): void {
+    this.announcer.begin(number);
+    this.measures.sessionChanged();
+  }
 
   #opened(sink: Sink): void {
     this.outbox.open(sink);
@@ -164,6 +198,7 @@ export class Client implements StepOwner {
 
   #closed(error: PrewakeError): void {
     this.announcer.end();
+    this.measures.sessionChanged();
     this.outbox.close();
     this.welcome = undefined;
     this.degraded.clear();

@@ -37,6 +37,9 @@ export const attrInclusive = (category: Category | string) => `prewake.slowpath.
 /** Occurrences, by category or a finer name (`page_fault.major`). */
 export const attrCount = (name: string) => `prewake.slowpath.${name}.count`;
 
+/** The host's pressure stall time during the step, in microseconds: `cpu`, `memory`, `io`. */
+export const attrPressure = (resource: string) => `prewake.pressure.${resource}.some_us`;
+
 /** Categories that could not be known, as a list of strings. They have no `self_ns`. */
 export const ATTR_UNKNOWN = 'prewake.slowpath.unknown';
 

@@ -1,5 +1,6 @@
 import { type Context, context, type Span } from '@opentelemetry/api';
 import { attachContext } from './attach-context.ts';
+import type { StepMeasures } from './measure/step-measures.ts';
 import type { SignalDetail, Step, WaitHint } from './options.ts';
 import { type Kind, type Micros, monotonicMicros } from './protocol/index.ts';
 import { type Scope, scopes } from './scope.ts';
@@ -52,7 +53,7 @@ export class LiveStep implements Step {
   /** The session in which the step was announced; 0: it was not. */
   session = 0;
   /** What the owner measures for the step's span. */
-  measured: unknown;
+  measured: StepMeasures | undefined;
   endedAt: Micros = 0;
   waits = 0;
   waitedMicros = 0;

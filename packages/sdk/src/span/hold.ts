@@ -1,5 +1,6 @@
 import type { Micros, ReportFrame, StepId } from '../protocol/index.ts';
 import type { Failure, LiveStep } from '../step.ts';
+import type { Figures } from './report-attributes.ts';
 
 /** Spans that may be held at once; beyond it a span ends at once, as incomplete. */
 export const MAX_HELD = 4096;
@@ -10,9 +11,11 @@ export interface Ended {
   step: LiveStep;
   endedAt: Micros;
   failure: Failure | undefined;
+  /** What this process measured, where hostd did not follow the step. */
+  local: Figures | undefined;
 }
 
-/** Ends a span: with its report, or for the reason why there is none. */
+/** Ends a span: with its report, or for the reason why there is none (empty where none was asked for). */
 export type Finish = (ended: Ended, report: ReportFrame | undefined, why: string) => void;
 
 /** Finished steps whose spans wait for hostd's report, each for at most the same time, in the order of their ends. */
@@ -45,19 +48,28 @@ export class SpanHold {
     this.#arm(this.#holdMs);
   }
 
+  /** Holds a span without a report for two turns of the event loop: the collector's pauses are known that late. */
+  addBriefly(ended: Ended): void {
+    const { id } = ended.step;
+    this.#held.set(id, { ...ended, until: Number.POSITIVE_INFINITY });
+    setImmediate(() => setImmediate(() => this.#take(id)));
+  }
+
   /** hostd has said something: it is alive. */
   alive(): void {
     this.#expired = 0;
   }
 
   report(report: ReportFrame): void {
-    const held = this.#held.get(report.step);
-    if (!held) {
-      this.late++;
-      return;
-    }
-    this.#held.delete(report.step);
+    if (!this.#take(report.step, report)) this.late++;
+  }
+
+  #take(id: StepId, report?: ReportFrame): boolean {
+    const held = this.#held.get(id);
+    if (!held) return false;
+    this.#held.delete(id);
     this.#finish(held, report, '');
+    return true;
   }
 
   /** Ends all that is held at once, as incomplete. */
@@ -78,6 +90,7 @@ export class SpanHold {
     const now = performance.now();
     for (const [id, held] of this.#held) {
       // A timer may fire a fraction of a millisecond early.
+      if (held.until === Number.POSITIVE_INFINITY) continue;
       if (held.until > now + 1) return this.#arm(held.until - now);
       this.#held.delete(id);
       this.#expired++;

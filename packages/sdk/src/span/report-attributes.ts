@@ -13,6 +13,7 @@ import {
   ATTR_WAKEUPS_MISSED,
   attrCount,
   attrInclusive,
+  attrPressure,
   attrSelf,
 } from '../semconv.ts';
 
@@ -20,6 +21,8 @@ import {
 export type Figures = Omit<ReportFrame, 'type' | 'step' | 'source' | 'wakeups' | 'events'> & {
   source: ReportFrame['source'] | 'local';
   wakeups?: ReportFrame['wakeups'];
+  /** The host's pressure stall time during the step, in microseconds (PSI, `some`). */
+  pressure?: { cpu?: number; memory?: number; io?: number };
 };
 
 /** Figures as span attributes. A category is either a number or in the list of the unknown: never a zero for want of knowledge. */
@@ -44,6 +47,9 @@ export function reportAttributes(figures: Figures): Attributes {
     attributes[ATTR_WAKEUPS] = figures.wakeups.total;
     attributes[ATTR_WAKEUPS_COVERED] = figures.wakeups.covered;
     attributes[ATTR_WAKEUPS_MISSED] = figures.wakeups.missed;
+  }
+  for (const [resource, micros] of Object.entries(figures.pressure ?? {})) {
+    attributes[attrPressure(resource)] = micros;
   }
   if (figures.shared) {
     attributes[ATTR_SHARED_NS] = Math.round(figures.shared.ns);

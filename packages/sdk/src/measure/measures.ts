@@ -1,0 +1,192 @@
+import type { AsyncHook } from 'node:async_hooks';
+import type { ClientFrame } from '../protocol/index.ts';
+import type { LiveStep } from '../step.ts';
+import type { LiveWait } from '../wait.ts';
+import { EventLoopWatch } from './event-loop.ts';
+import { GcObserver, type Pause } from './gc.ts';
+import { LocalSource } from './local.ts';
+import { nativeHook } from './native-hook.ts';
+import { Overlap } from './overlap.ts';
+import { PoolRequests } from './pool-requests.ts';
+import { RunMarks } from './run-marks.ts';
+import type { StepMeasures } from './step-measures.ts';
+
+/** Beyond so many open steps, whose code a pause interrupted is asked of the marks alone. */
+const MANY = 64;
+
+export interface MeasuresOptions {
+  thread: number;
+  /** Whether a session is there to tell it to. */
+  live(): boolean;
+  losses(): number;
+  send(frame: ClientFrame, must: boolean): boolean;
+  /** There is something to drain in this turn. */
+  touch(): void;
+}
+
+/** All that the SDK measures by itself on this thread, each only while a step needs it. */
+export class Measures {
+  readonly overlap = new Overlap();
+  readonly marks: RunMarks;
+  readonly pool: PoolRequests;
+  readonly loop = new EventLoopWatch();
+  /** How often steps have begun to overlap. */
+  overlaps = 0;
+  readonly #options: MeasuresOptions;
+  readonly #native: AsyncHook | undefined;
+  readonly #measured = new Set<LiveStep>();
+  #recording = 0;
+  #nativeOn = false;
+  #gc: GcObserver | undefined;
+  #local: LocalSource | undefined;
+
+  constructor(options: MeasuresOptions) {
+    this.#options = options;
+    this.marks = new RunMarks(options.touch);
+    this.pool = new PoolRequests(options.send);
+    this.#native = nativeHook({
+      init: (asyncId, type) => this.pool.init(asyncId, type),
+      before: (asyncId) => {
+        this.loop.before();
+        this.pool.before(asyncId);
+      },
+    });
+  }
+
+  get losses(): number {
+    return this.#options.losses() + this.pool.missed;
+  }
+
+  /** @param local whether nobody else will measure this step */
+  start(step: LiveStep, local: boolean): void {
+    this.overlap.start(step);
+    if (this.overlap.leaves > 1) this.overlaps++;
+    if (step.recording) this.#measure(step, local);
+    this.#follow();
+  }
+
+  #measure(step: LiveStep, local: boolean): void {
+    this.#recording++;
+    this.#measured.add(step);
+    this.#gc ??= new GcObserver((pause) => this.#paused(pause));
+    if (this.#native && !this.#nativeOn) {
+      this.#nativeOn = true;
+      this.loop.start();
+      this.#native.enable();
+    }
+    const measures: StepMeasures = {
+      lossesBefore: this.losses,
+      loopFollowed: this.#nativeOn,
+      eventLoop: 0,
+      queuedUntil: 0,
+      gc: 0,
+      gcKnown: true,
+      local: undefined,
+    };
+    if (local) {
+      this.#local ??= new LocalSource();
+      const { leaves } = this.overlap;
+      measures.local = {
+        from: this.#local.sample(),
+        childCpuNs: 0,
+        childRunqueueNs: 0,
+        overlapsBefore: this.overlaps,
+        leavesBefore: leaves,
+      };
+    }
+    step.measured = measures;
+  }
+
+  /** Its code runs again: how long had it been ready? */
+  waitEnded(wait: LiveWait, deadline: number): void {
+    const { measured } = wait.step;
+    if (!measured?.loopFollowed) return;
+    const since = Math.max(this.loop.readySince, wait.at, measured.queuedUntil, deadline);
+    if (this.loop.callbackAt > since) measured.eventLoop += this.loop.callbackAt - since;
+    measured.queuedUntil = Math.max(measured.queuedUntil, this.loop.callbackAt);
+  }
+
+  end(step: LiveStep): void {
+    this.overlap.end(step);
+    if (step.recording) this.#recording--;
+    this.#follow();
+    if (this.#recording === 0 && this.#nativeOn) setImmediate(this.#rest);
+  }
+
+  sampleLocal() {
+    return this.#local?.sample();
+  }
+
+  /** Pauses of the collector that are known by now. */
+  poll(): void {
+    this.#gc?.poll();
+  }
+
+  /** Nothing more is asked about this step. */
+  forget(step: LiveStep): void {
+    this.#measured.delete(step);
+  }
+
+  /** Marks and pauses that have not been sent. */
+  drain(): ClientFrame[] {
+    const { thread } = this.#options;
+    return [...this.marks.drain(thread), ...(this.#gc?.drain(thread) ?? [])];
+  }
+
+  /** A session was opened or lost. */
+  sessionChanged(): void {
+    this.marks.clear();
+    this.pool.forget();
+    this.#follow();
+  }
+
+  close(): void {
+    this.marks.stop(undefined);
+    this.#native?.disable();
+    this.#nativeOn = false;
+    this.pool.clear();
+    this.#gc?.close();
+    this.#local?.close();
+    this.#gc = this.#local = undefined;
+  }
+
+  /** Marks are for hostd, and only where it can't tell by itself whose code ran. */
+  #follow(): void {
+    const needed = this.overlap.leaves > 1 && this.#recording > 0 && this.#options.live();
+    if (needed === this.marks.on) return;
+    if (needed) this.marks.start();
+    else this.marks.stop(this.overlap.leaf);
+    this.pool.announce(needed);
+  }
+
+  /** Not with every step's end: the next one mostly begins in the same turn. */
+  readonly #rest = () => {
+    if (this.#recording > 0 || !this.#nativeOn) return;
+    this.#nativeOn = false;
+    this.#native?.disable();
+    this.pool.clear();
+  };
+
+  #paused(pause: Pause): void {
+    const running = [...this.#measured].filter(
+      (step) => step.startedAt <= pause.at && (step.endedAt === 0 || pause.at < step.endedAt),
+    );
+    if (running.length === 0) return;
+    const leaves = running.length > MANY ? running : innermost(running);
+    const owner = leaves.length === 1 ? leaves[0] : this.marks.ownerAt(pause.at);
+    if (owner === 'unknown') {
+      for (const step of leaves) if (step.measured) step.measured.gcKnown = false;
+    } else if (owner?.measured) {
+      owner.measured.gc += pause.duration;
+    }
+  }
+}
+
+function innermost(steps: LiveStep[]): LiveStep[] {
+  const parents = new Set<LiveStep>();
+  for (const step of steps) {
+    for (let parent = step.parent; parent && !parents.has(parent); parent = parent.parent)
+      parents.add(parent);
+  }
+  return steps.filter((step) => !parents.has(step));
+}
