@@ -35,6 +35,7 @@ export async function runAgent(options: Options, parts: Parts): Promise<RunResul
       ...(parts.endpoint.baseURL && { configuration: { baseURL: parts.endpoint.baseURL } }),
     }),
     tools: createTools(parts.root, parts.database),
+    name: 'source-reader',
     systemPrompt:
       'You study a source tree with tools. Call several tools at once where they do not depend on each other.',
   });

@@ -2,14 +2,22 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { prewake } from '@prewake/adapters/langchain';
+import { connect } from '@prewake/sdk';
 import { runAgent } from './agent.ts';
 import { openEndpoint } from './endpoint.ts';
 import { type Options, readOptions, USAGE } from './options.ts';
+import { startTelemetry } from './telemetry.ts';
 import { createDatabase } from './tools/index.ts';
 
 async function main(options: Options): Promise<void> {
-  // The model server is started first: it is no part of the agent, and Prewake follows what starts from now on.
+  // The model server is started first: it is no part of the agent, and hostd follows what starts from now on.
   await using endpoint = await openEndpoint(options);
+  const stopTelemetry = await startTelemetry(options.spans);
+  const session = connect();
+  // The agent would not wait for hostd. Here the first steps shall be seen too, so that all of them can be compared.
+  await session.ready();
+
   const directory = await mkdtemp(join(tmpdir(), 'prewake-agent-'));
   const database = createDatabase(join(directory, 'agent.db'));
   try {
@@ -17,7 +25,7 @@ async function main(options: Options): Promise<void> {
       endpoint,
       root: options.root ?? fileURLToPath(new URL('..', import.meta.resolve('@langchain/core/tools'))),
       database,
-      callbacks: [],
+      callbacks: [prewake()],
       ...(options.progress && {
         onProgress: (steps) => process.stderr.write(`step ${steps} of ${options.steps}\n`),
       }),
@@ -28,6 +36,9 @@ async function main(options: Options): Promise<void> {
   } finally {
     database.close();
     await rm(directory, { recursive: true, force: true });
+    await session.settled();
+    await stopTelemetry();
+    await session.shutdown();
   }
 }
 
