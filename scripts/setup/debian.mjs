@@ -13,7 +13,7 @@ const apt = { env: { ...process.env, DEBIAN_FRONTEND: 'noninteractive', LC_ALL: 
  * installing them would start a service on this machine.
  */
 export async function installDebianPackages({ install, unpack }) {
-  const missing = lacking(install);
+  const missing = lacking([...new Set(install)]);
   const unfetched = unpack.filter((name) => lacking([name]).length && !existsSync(unpackedMark(name)));
   if (!missing.length && !unfetched.length) return;
   const command = `apt-get install ${[...missing, ...unfetched].join(' ')}`;
@@ -28,12 +28,18 @@ export async function installDebianPackages({ install, unpack }) {
   const names = missing.filter((name) => known.has(name));
   if (names.length)
     await step(
-      `installing ${names.length} Debian packages`,
+      `installing Debian packages (${shortList(names)})`,
       'apt-get',
       ['install', ...options, ...names],
       apt,
     );
   for (const name of unfetched.filter((name) => known.has(name))) await fetchAndUnpack(name);
+}
+
+function shortList(names) {
+  return names.length <= 4
+    ? names.join(', ')
+    : `${names.slice(0, 3).join(', ')} and ${names.length - 3} more`;
 }
 
 function lacking(names) {

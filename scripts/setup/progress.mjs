@@ -26,7 +26,7 @@ export function fail(error) {
 export async function step(title, command, args, options = {}) {
   const logDir = join(cacheDir, 'setup');
   mkdirSync(logDir, { recursive: true });
-  const log = join(logDir, `${title.replace(/\W+/g, '-')}.log`);
+  const log = join(logDir, `${title.replace(/\W+/g, '-').slice(0, 40)}.log`);
   const fd = openSync(log, 'w');
   const since = Date.now();
   const seconds = () => Math.round((Date.now() - since) / 1000);
