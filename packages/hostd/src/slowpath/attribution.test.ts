@@ -263,7 +263,30 @@ describe('steps that interleave on a thread', () => {
   });
 });
 
+describe('the collector', () => {
+  it('takes its pauses out of what the frequency cost', () => {
+    const { frames, slice, find } = start();
+    frames(step(A, 1000), end(A, 2000), { type: 'gc', thread: TGID, pauses: [1200, 400] });
+    slice({ onAt: 900, offAt: 2000, khz: 1, targetKhz: 2 });
+    expect(find(2000).reports[A]?.self.frequency).toBe(us((1000 - 400) / 2));
+  });
+});
+
 describe('a parent step', () => {
+  it('leaves a new child what marks of an older one seem to say', () => {
+    const { frames, slice, find } = start();
+    frames(step(P, 1000), step(A, 1000, { parent: P }), step(B, 1000, { parent: P }));
+    // The SDK's last mark of an overlap names the step that is left.
+    frames(run(1000, A, 1100, B), end(B, 1200), run(1201, A), end(A, 1300));
+    frames(step('dddddddddddddddd', 1400, { parent: P }));
+    slice({ onAt: 1000, offAt: 1450 });
+    slice({ wakingAt: 2000, onAt: 2100, offAt: 3000 });
+    frames(end('dddddddddddddddd', 2900), end(P, 2950));
+    const { reports } = find(3000);
+    expect(reports.dddddddddddddddd?.self['wakeup.scheduling']).toBe(us(100));
+    expect(reports[P]?.self['wakeup.scheduling']).toBe(0);
+  });
+
   it('excludes its child steps', () => {
     const { frames, slice, find } = start();
     frames(step(P, 1000), step(A, 2000, { parent: P }), end(A, 3000), end(P, 5000));

@@ -43,9 +43,13 @@ export function charge(thread: ThreadLog, index: number, owners: Owners, sink: C
     } else if (interval.place === 'within' && onCpu.length > 1) within(slice, interval, onCpu, running, sink);
     else {
       const share = interval.place === 'exact' ? 1 : interval.ns / (interval.to - interval.from);
-      for (const { from, to, owners } of clip(parts, interval.from, interval.to))
-        for (const step of owners)
-          sink.paid(step, slice, interval, from, to, (to - from) * share, owners.length);
+      for (const part of clip(parts, interval.from, interval.to)) {
+        const { from, to } = part;
+        // The collector's time is its own category, whatever the frequency.
+        const paused = interval.place === 'even' ? owners.gcWithin(thread, from, to) : 0;
+        for (const step of part.owners)
+          sink.paid(step, slice, interval, from, to, (to - from - paused) * share, part.owners.length);
+      }
     }
   }
   const everyone = candidates(onCpu, running);

@@ -15,7 +15,7 @@ export interface AttributionOptions {
   settleLagNs: number;
   /** How long a step's report waits for the slice in which it ended. Nanoseconds. */
   graceNs: number;
-  /** For one session. What goes beyond is dropped, counted, and the steps that it concerns are incomplete. */
+  /** For one process. `steps` and `waits`: open ones. What goes beyond is dropped, counted, and the steps that it concerns are incomplete. */
   limits: {
     steps: number;
     waits: number;
@@ -34,7 +34,7 @@ export const defaultAttributionOptions: AttributionOptions = {
   settleLagNs: 2e9,
   graceNs: 150e6,
   limits: {
-    steps: 10_000,
+    steps: 1024,
     waits: 4096,
     slices: 65_536,
     marks: 65_536,

@@ -1,4 +1,5 @@
 import { readyTime } from './categories.ts';
+import type { GcPauses } from './gc-pauses.ts';
 import type { PoolRequests } from './pool-requests.ts';
 import type { ProcessTree } from './process-tree.ts';
 import type { RunMarks } from './run-marks.ts';
@@ -20,6 +21,7 @@ export interface JoinFacts {
   readonly pool: PoolRequests;
   readonly tree: ProcessTree;
   marks(tid: number): RunMarks | undefined;
+  gc(tid: number): GcPauses | undefined;
   /** The steps of waits on a thread that ended in [from, to), begun before `from`. */
   waitsEnded(tid: number, from: number, to: number): StepSpan[];
   /** Whether all frames that tell of time `t` have been read. */
@@ -94,13 +96,11 @@ export class Owners {
     // A request that was outstanding before and after the sleep is the one that slept; the new one has just begun.
     if (kind === 'pool')
       return this.#poolAt(slice.blockNs > 0 ? waking - slice.blockNs : slice.onAt, slice.onAt);
-    const open = this.#facts.steps.openAt(thread.tid, waking);
-    if (open.length < 2) return open;
+    const inner = innermost(this.#facts.steps.openAt(thread.tid, waking));
+    if (inner.length < 2) return inner;
     const marks = this.#facts.marks(thread.tid);
     const mark = marks?.at(waking);
     if (mark) return one(openAncestor(this.#facts.steps.get(mark), waking));
-    const inner = innermost(open);
-    if (mark === undefined && inner.length < 2) return inner;
     // The thread slept between two turns of its event loop: those whose code runs now were served.
     const end = thread.activityEnd(index);
     const served = this.#facts.waitsEnded(thread.tid, waking, end);
@@ -113,14 +113,12 @@ export class Owners {
   }
 
   #kind(thread: ThreadLog): 'tree' | 'pool' | 'loop' | 'none' {
-    const { tgid, steps, pool } = this.#facts;
+    const { tgid, steps } = this.#facts;
     if (thread.tgid !== tgid) return 'tree';
     if (thread.tid === tgid || steps.hasThread(thread.tid)) return 'loop';
     const role = this.#facts.role(thread);
-    if (role === 'pool') return 'pool';
-    if (role === 'runtime') return 'none';
-    // A worker thread, or a client without libuv: whoever made it, if that was seen.
-    return pool.seen ? 'none' : 'tree';
+    // The rest: worker threads, and what clients without libuv make. They belong to whoever made them.
+    return role === 'pool' ? 'pool' : role === 'runtime' ? 'none' : 'tree';
   }
 
   #treeOwners(thread: ThreadLog): readonly StepSpan[] {
@@ -129,6 +127,11 @@ export class Owners {
     const final = (t: number) => this.#facts.final(t);
     if (thread.tgid !== tgid) return tree.ownersOf(thread.tgid, onThread, final);
     return tree.ownersOfThread(thread.tid, onThread, final) ?? [];
+  }
+
+  /** How much of a thread's time its collector took, nanoseconds. */
+  gcWithin(thread: ThreadLog, from: number, to: number): number {
+    return this.#facts.gc(thread.tid)?.within(from, to) ?? 0;
   }
 
   /** Decides for good whose the processes are that were forked up to `until`. */
@@ -150,17 +153,19 @@ export class Owners {
   }
 
   #loopAt(tid: number, t: number): StepSpan[] {
-    const open = this.#facts.steps.openAt(tid, t);
-    if (open.length < 2) return open;
+    const inner = innermost(this.#facts.steps.openAt(tid, t));
+    // A chain of parents and one child is no overlap: nothing is marked then, and older marks mean nothing.
+    if (inner.length < 2) return inner;
     const mark = this.#facts.marks(tid)?.at(t);
     if (mark === '') return [];
-    if (mark !== undefined) return one(openAncestor(this.#facts.steps.get(mark), t));
-    return innermost(open);
+    return mark === undefined ? inner : one(openAncestor(this.#facts.steps.get(mark), t));
   }
 
   #poolAt(from: number, to: number): StepSpan[] {
     const { pool, steps } = this.#facts;
-    if (!pool.seen) return innermost(steps.allOpenAt(to));
+    const inner = innermost(steps.allOpenAt(to));
+    // Requests are announced only while steps overlap.
+    if (inner.length < 2 || !pool.seen) return inner;
     return openAt(pool.candidates(from, to), to);
   }
 }

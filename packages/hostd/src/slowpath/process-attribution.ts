@@ -2,6 +2,7 @@ import type { ClientFrame, StepFrame, StepId, WaitFrame } from '@prewake/sdk/pro
 import type { WakeupCost } from '../policy/index.ts';
 import { readyTime } from './categories.ts';
 import { type ChargeSink, charge } from './charge.ts';
+import { GcPauses } from './gc-pauses.ts';
 import type { AttributionOptions } from './options.ts';
 import { type JoinFacts, Owners } from './owners.ts';
 import { PoolRequests } from './pool-requests.ts';
@@ -41,6 +42,7 @@ export class ProcessAttribution {
   readonly #options: AttributionOptions;
   readonly #threads = new Map<number, ThreadLog>();
   readonly #marks = new Map<number, RunMarks>();
+  readonly #gc = new Map<number, GcPauses>();
   readonly #waits: WaitLog;
   readonly #pool: PoolRequests;
   readonly #tree: ProcessTree;
@@ -64,6 +66,7 @@ export class ProcessAttribution {
       pool: this.#pool,
       tree: this.#tree,
       marks: (tid) => this.#marks.get(tid),
+      gc: (tid) => this.#gc.get(tid),
       waitsEnded: (tid, from, to) => this.#waits.endedIn(tid, from, to),
       final: (t) => t <= this.settledTo,
       role: (thread) => {
@@ -103,6 +106,14 @@ export class ProcessAttribution {
       case 'run':
         for (let i = 0; i < frame.marks.length; i += 2)
           this.#mark(tidOf(frame.thread), (frame.marks[i] as number) * 1000, frame.marks[i + 1] as string);
+        break;
+      case 'gc':
+        for (let i = 0; i < frame.pauses.length; i += 2)
+          this.#pause(
+            tidOf(frame.thread),
+            (frame.pauses[i] as number) * 1000,
+            (frame.pauses[i + 1] as number) * 1000,
+          );
         break;
       case 'pool': {
         const step = this.steps.get(frame.step);
@@ -200,6 +211,7 @@ export class ProcessAttribution {
       if (step.session !== session) continue;
       if (step.to === Infinity) {
         step.to = Math.max(at, step.from);
+        this.steps.end(step);
         this.#open--;
       }
       step.reported = true;
@@ -232,10 +244,11 @@ export class ProcessAttribution {
     this.steps.prune(until);
     this.#waits.prune(until);
     this.#pool.prune(until);
-    for (const [tid, marks] of this.#marks) {
-      marks.prune(until);
-      if (!this.steps.hasThread(tid)) this.#marks.delete(tid);
-    }
+    for (const kept of [this.#marks, this.#gc])
+      for (const [tid, log] of kept) {
+        log.prune(until);
+        if (!this.steps.hasThread(tid)) kept.delete(tid);
+      }
   }
 
   /** There is no room for more: the older half of what is kept has to be charged with what is known by now. */
@@ -252,7 +265,7 @@ export class ProcessAttribution {
       return;
     }
     const late = recordedSince === 0 ? 'recorder_off' : from < recordedSince ? 'recorder_late' : undefined;
-    const before = this.steps.openAt(thread, from).length;
+    const overlapped = this.#overlaps(thread, from);
     this.steps.add({
       session,
       id: frame.id,
@@ -269,17 +282,16 @@ export class ProcessAttribution {
     });
     this.#open++;
     // Marks are sent only while steps overlap: older ones say nothing of this overlap.
-    if (before === 1) this.#mark(thread, from, undefined);
+    if (!overlapped && this.#overlaps(thread, from)) this.#mark(thread, from, undefined);
   }
 
   #end(id: StepId, at: number): void {
     const step = this.steps.get(id);
     if (step?.to !== Infinity) return;
     step.to = Math.max(at, step.from);
+    this.steps.end(step);
     this.#open--;
     if (step.wanted) this.ending.add(step);
-    // The last overlap is over, and with it the marks.
-    if (innermost(this.steps.openAt(step.thread, at)).length < 2) this.#mark(step.thread, at, undefined);
   }
 
   #wait(session: string, frame: WaitFrame, tidOf: TidOf): void {
@@ -288,6 +300,22 @@ export class ProcessAttribution {
     const thread = frame.thread === undefined ? step.thread : tidOf(frame.thread);
     if (!this.#waits.begin(`${session}/${frame.id}`, step, thread, frame.at * 1000))
       this.#drop(frame.at * 1000);
+  }
+
+  #overlaps(thread: number, t: number): boolean {
+    const open = this.steps.openAt(thread, t);
+    // So deep a chain is none that anybody nests; and the answer has to be quick.
+    return open.length > 64 || innermost(open).length > 1;
+  }
+
+  #pause(tid: number, from: number, ns: number): void {
+    if (!this.steps.hasThread(tid)) return;
+    let pauses = this.#gc.get(tid);
+    if (!pauses) {
+      pauses = new GcPauses(this.#options.limits.marks);
+      this.#gc.set(tid, pauses);
+    }
+    pauses.add(from, ns);
   }
 
   #mark(tid: number, at: number, who: string | undefined): void {

@@ -20,20 +20,76 @@ export interface StepSpan {
   reported: boolean;
 }
 
+/** Ended steps are found by the stretches of time that they touch, this long. Nanoseconds. */
+const STRETCH = 50e6;
+/** A step that touches more of them is kept by itself: there are few. */
+const MANY = 100;
+
+/** The steps of one thread. */
+class ThreadSteps {
+  readonly open = new Set<StepSpan>();
+  readonly ended = new Map<number, StepSpan[]>();
+  long: StepSpan[] = [];
+
+  end(step: StepSpan): void {
+    this.open.delete(step);
+    const [first, last] = [stretch(step.from), stretch(step.to)];
+    if (last - first > MANY) this.long.push(step);
+    else
+      for (let i = first; i <= last; i++) {
+        const list = this.ended.get(i);
+        if (list) list.push(step);
+        else this.ended.set(i, [step]);
+      }
+  }
+
+  /** Every step that may have been open at some time in [from, to], some of them more than once. */
+  visit(from: number, to: number, seen: (step: StepSpan) => void): void {
+    for (const step of this.open) if (step.from <= to) seen(step);
+    for (const step of this.long) seen(step);
+    const [first, last] = [stretch(from), stretch(to)];
+    if (last - first > this.ended.size) for (const list of this.ended.values()) list.forEach(seen);
+    else for (let i = first; i <= last; i++) this.ended.get(i)?.forEach(seen);
+  }
+
+  /** Forgets what ended before, and says what. */
+  prune(before: number, forget: (step: StepSpan) => void): void {
+    const keep = stretch(before);
+    for (const [i, list] of this.ended) {
+      if (i >= keep) continue;
+      this.ended.delete(i);
+      for (const step of list) if (stretch(step.to) < keep) forget(step);
+    }
+    if (this.long.length === 0) return;
+    for (const step of this.long) if (step.to < before) forget(step);
+    this.long = this.long.filter((step) => step.to >= before);
+  }
+
+  get empty(): boolean {
+    return this.open.size === 0 && this.ended.size === 0 && this.long.length === 0;
+  }
+}
+
+const stretch = (t: number) => Math.floor(t / STRETCH);
+
 /** The steps of one process that are open, or ended so lately that records of them may still come. */
 export class StepTable {
   readonly #byId = new Map<StepId, StepSpan>();
-  readonly #byThread = new Map<number, StepSpan[]>();
-
-  get size(): number {
-    return this.#byId.size;
-  }
+  readonly #byThread = new Map<number, ThreadSteps>();
 
   add(step: StepSpan): void {
     this.#byId.set(step.id, step);
-    const list = this.#byThread.get(step.thread);
-    if (list) list.push(step);
-    else this.#byThread.set(step.thread, [step]);
+    let thread = this.#byThread.get(step.thread);
+    if (!thread) {
+      thread = new ThreadSteps();
+      this.#byThread.set(step.thread, thread);
+    }
+    thread.open.add(step);
+  }
+
+  /** The step has its end now. */
+  end(step: StepSpan): void {
+    this.#byThread.get(step.thread)?.end(step);
   }
 
   get(id: StepId): StepSpan | undefined {
@@ -51,7 +107,9 @@ export class StepTable {
 
   openAt(thread: number, t: number): StepSpan[] {
     const open: StepSpan[] = [];
-    for (const step of this.#byThread.get(thread) ?? []) if (step.from <= t && t < step.to) open.push(step);
+    this.#byThread.get(thread)?.visit(t, t, (step) => {
+      if (step.from <= t && t < step.to) open.push(step);
+    });
     return open;
   }
 
@@ -62,28 +120,26 @@ export class StepTable {
 
   /** Appends to `out` each time in (from, to) at which a step of the thread begins or ends. */
   boundaries(thread: number, from: number, to: number, out: number[]): void {
-    for (const step of this.#byThread.get(thread) ?? []) {
+    this.#byThread.get(thread)?.visit(from, to, (step) => {
       if (step.from > from && step.from < to) out.push(step.from);
       if (step.to > from && step.to < to) out.push(step.to);
-    }
+    });
   }
 
-  /** Forgets the steps that ended before, and whose report, where one is wanted, has been given. */
+  /** Forgets the steps that ended before. */
   prune(before: number): void {
-    for (const [thread, list] of this.#byThread) {
-      const kept = list.filter((step) => step.to >= before || (step.wanted && !step.reported));
-      if (kept.length === list.length) continue;
-      for (const step of list)
-        if (!kept.includes(step) && this.#byId.get(step.id) === step) this.#byId.delete(step.id);
-      if (kept.length > 0) this.#byThread.set(thread, kept);
-      else this.#byThread.delete(thread);
+    for (const [tid, thread] of this.#byThread) {
+      thread.prune(before, (step) => {
+        if (this.#byId.get(step.id) === step) this.#byId.delete(step.id);
+      });
+      if (thread.empty) this.#byThread.delete(tid);
     }
   }
 }
 
 /** Steps of which none of the others is a descendant: a parent step excludes its child steps. */
 export function innermost(steps: readonly StepSpan[]): StepSpan[] {
-  if (steps.length < 2) return [...steps];
+  if (steps.length < 2 || steps.every(({ parent }) => parent === undefined)) return [...steps];
   const outer = new Set<StepSpan>();
   for (const step of steps) for (let up = step.parent; up && !outer.has(up); up = up.parent) outer.add(up);
   return steps.filter((step) => !outer.has(step));
