@@ -3,6 +3,7 @@ import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { USER_CATEGORIES } from '@prewake/sdk/protocol';
 import { HostdProcess } from '../hostd-process.ts';
 import { type IdleUsage, idleUsageSince, readIdleUsage } from './idle-usage.ts';
 import { Recording, type StepRecord } from './record.ts';
@@ -122,12 +123,16 @@ function readSpans(file: string): SpanLine[] {
 const hasAttribute = (span: SpanLine, prefix: string): boolean =>
   Object.keys(span.attributes ?? {}).some((name) => name.startsWith(prefix));
 
-/** A step's own id is on its span: the two name each other. */
+/** A step's own id is on its span: the two name each other. What the SDK measured itself is there alone. */
 function joinSpans(recording: Recording, spans: readonly SpanLine[]): void {
   for (const span of spans) {
     const step = recording.steps.get(String(span.attributes?.['prewake.step.id']));
     if (!step || !span.spanId) continue;
     step.spanId = span.spanId;
+    for (const category of USER_CATEGORIES) {
+      const ns = span.attributes?.[`prewake.slowpath.${category}.self_ns`];
+      if (typeof ns === 'number') step.userSpace[category] = ns;
+    }
     if (span.traceId) step.traceId = span.traceId;
   }
 }

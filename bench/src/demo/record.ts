@@ -1,4 +1,4 @@
-import type { ReportFrame } from '@prewake/sdk/protocol';
+import type { ReportFrame, UserCategory } from '@prewake/sdk/protocol';
 import type { HostdEvent } from '../hostd-process.ts';
 
 /** One wait of a step, as hostd saw it. Times in microseconds of CLOCK_MONOTONIC. */
@@ -30,6 +30,8 @@ export interface StepRecord {
   startedAt: number;
   endedAt?: number;
   waits: WaitRecord[];
+  /** What the SDK measured itself, nanoseconds: it is on the span and not in hostd's report. */
+  userSpace: Partial<Record<UserCategory, number>>;
   /** Absent: hostd sent none. */
   report?: ReportFrame;
 }
@@ -56,6 +58,7 @@ export class Recording {
           key: String(event.key ?? ''),
           startedAt: Number(event.at),
           waits: [],
+          userSpace: {},
         });
         return;
       case 'step_end': {

@@ -32,6 +32,12 @@ export interface KindSummary {
   reports: { complete: number; incomplete: number; missing: number };
 }
 
+/** All that is known of a step: hostd's part and the SDK's. */
+const slowpathOf = (step: StepRecord): Partial<Record<Category, number>> => ({
+  ...step.report?.self,
+  ...step.userSpace,
+});
+
 const spread = (samples: number[]): Spread => ({
   samples: samples.length,
   p50: median(samples),
@@ -60,9 +66,9 @@ function summarizeKind(kind: string, steps: StepRecord[]): KindSummary {
   const slowpathUs: KindSummary['slowpathUs'] = {};
   const unknown: KindSummary['unknown'] = {};
   for (const category of CATEGORIES) {
-    const known = steps.flatMap((step) => step.report?.self[category] ?? []);
+    const known = steps.flatMap((step) => slowpathOf(step)[category] ?? []);
     if (known.length > 0) slowpathUs[category] = spread(known.map((ns) => ns / 1000));
-    const missing = steps.filter((step) => step.report?.unknown.includes(category)).length;
+    const missing = steps.length - known.length;
     if (missing > 0) unknown[category] = missing;
   }
   const reports = steps.flatMap((step) => step.report ?? []);

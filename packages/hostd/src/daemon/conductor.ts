@@ -47,6 +47,7 @@ export class Conductor implements FrameHandler {
         // First of all: this is the path that has a deadline.
         this.#windows.waitStarted(session, frame);
         this.#thrift.look();
+        this.#reports.drainIfStale();
         break;
       case 'signal':
         this.#windows.signal(session, frame);

@@ -10,6 +10,7 @@ import type { Peer } from '../kernel/peer.ts';
 import { PowerConditionsReader } from '../kernel/power-conditions.ts';
 import { lastCpuOf, threadRole } from '../kernel/threads.ts';
 import { type ConfigurableBudget, createBudget, createPolicy } from '../policy/index.ts';
+import { Claims } from '../session/claims.ts';
 import { Deadlines } from '../session/deadlines.ts';
 import { Reports } from '../session/reports.ts';
 import { Session } from '../session/session.ts';
@@ -123,12 +124,16 @@ class Hostd implements Daemon {
     const policy = createPolicy(config.policy, { random: Math.random });
     this.#windows = new Windows({
       policy,
-      budget: this.#budget,
+      claims: new Claims({
+        budget: this.#budget,
+        guards: this.#guards,
+        now: this.#now,
+        cpusOf: (tgid, tid) => this.#cpusOf(tgid, tid),
+        idleLatencyUs: config.guards.idleLatencyUs,
+      }),
       guards: this.#guards,
       deadlines: this.#deadlines,
       now: this.#now,
-      cpusOf: (tgid, tid) => this.#cpusOf(tgid, tid),
-      idleLatencyUs: config.guards.idleLatencyUs,
       activeWindowUs: config.policy.activeWindowMs * 1000,
     });
     this.#reports = new Reports({
@@ -311,10 +316,12 @@ class Hostd implements Daemon {
     });
   }
 
+  /** Home is read now: the recorder knows it as of its last drain only. */
   #cpusOf(tgid: number, tid: number): number[] {
-    const { home, completion } = this.#recorder.lastCpu(tid);
-    const first = home >= 0 ? home : lastCpuOf(tgid, tid);
-    return first < 0 ? [] : completion >= 0 && completion !== first ? [first, completion] : [first];
+    const home = lastCpuOf(tgid, tid);
+    const { completion } = this.#recorder.lastCpu(tid);
+    if (home < 0) return [];
+    return completion >= 0 && completion !== home ? [home, completion] : [home];
   }
 
   #windowEvent(event: Parameters<NonNullable<Windows['onEvent']>>[0]): void {

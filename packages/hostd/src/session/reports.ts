@@ -11,6 +11,9 @@ const LOOKS_US = [2_000, 8_000, 30_000, 80_000, 50_000];
 /** A report that is ready waits this long for the agent to be awake anyway. */
 const WAIT_FOR_AGENT_US = 30_000;
 
+/** Without reports that are due, the ring is read this often at most, for what wakeups cost. */
+const STALE_US = 100_000;
+
 /**
  * Reads the recorder when a step has ended, until its report is there, and sends it. The agent has gone on
  * meanwhile: it may wait again, and a frame would wake it. So a report rides with the answer to the agent's next
@@ -23,6 +26,7 @@ export class Reports {
   readonly #deadlines: Deadlines;
   readonly #now: () => Micros;
   readonly #flushes = new Map<Session, Deadline>();
+  #drainedAt = 0;
   #look = 0;
   #next: Deadline | undefined;
   readonly records = { read: 0, lost: 0 };
@@ -49,6 +53,11 @@ export class Reports {
     if (!this.#next) this.#schedule();
   }
 
+  /** hostd is awake anyway: reads what has gathered, where no step's end has asked for it lately. */
+  drainIfStale(): void {
+    if (this.#now() - this.#drainedAt > STALE_US) this.drain();
+  }
+
   sessionEnded(session: Session): void {
     this.#deadlines.cancel(this.#flushes.get(session));
     this.#flushes.delete(session);
@@ -56,6 +65,7 @@ export class Reports {
 
   /** Reads what the ring holds, and gives out what can be told of it. */
   drain(): void {
+    this.#drainedAt = this.#now();
     if (this.#recorder.attached) {
       const { records, lost } = this.#recorder.drain(this.#attribution);
       this.records.read += records;

@@ -15,7 +15,7 @@ import {
 import type { Peer } from '../kernel/peer.ts';
 import { resolveThread, startTimeOf } from '../kernel/threads.ts';
 import type { Payer } from '../policy/index.ts';
-import type { Claimant } from './windows.ts';
+import type { Claimant } from './claims.ts';
 
 /** How long a closed session's peer may take to read why. */
 const GOODBYE_MS = 1000;

@@ -1,26 +1,15 @@
 import type { Micros, SignalFrame, WaitEndFrame, WaitFrame } from '@prewake/sdk/protocol';
-import type { GuardController, Hold, WindowRequest } from '../guards/guard.ts';
-import type { Budget, Grant, Payer, Plan, PlannedWindow, PlanReason, Policy } from '../policy/index.ts';
+import type { GuardController } from '../guards/guard.ts';
+import type { Plan, PlannedWindow, PlanReason, Policy } from '../policy/index.ts';
+import type { Claim, Claimant, Claims, Refusal } from './claims.ts';
 import type { Deadline, Deadlines } from './deadlines.ts';
-
-/** A session as far as arming is concerned. */
-export interface Claimant {
-  readonly id: string;
-  readonly payer: Payer;
-  /** The task whose wakeup is awaited: where it last ran is where it is expected to wake. */
-  task(thread: number | undefined): { tgid: number; tid: number; startTime: string };
-}
 
 export interface WindowsOptions {
   policy: Policy;
-  budget: Budget;
+  claims: Claims;
   guards: GuardController;
   deadlines: Deadlines;
   now: () => Micros;
-  /** Home CPU of a thread and the CPU that handled its last completion: the ones worth arming. */
-  cpusOf: (tgid: number, tid: number) => number[];
-  /** The deepest exit latency that an armed CPU may have, microseconds. */
-  idleLatencyUs: number;
   /** A wakeup keeps its guards for this long, and each further wakeup renews it. Microseconds. */
   activeWindowUs: number;
 }
@@ -36,7 +25,7 @@ export interface WaitOutcome {
   waitUs: number;
   cancelled: boolean;
   /** The last refusal, where there was one. */
-  refused?: Extract<Grant, { granted: false }>;
+  refused?: Refusal;
 }
 
 export type WindowEvent =
@@ -50,24 +39,11 @@ export type WindowEvent =
       cpus: readonly number[];
     }
   | { type: 'released'; session: string; wait: string; at: Micros; armedUs: number }
-  | { type: 'refused'; session: string; wait: string; at: Micros; grant: Extract<Grant, { granted: false }> };
+  | { type: 'refused'; session: string; wait: string; at: Micros; grant: Refusal };
 
 /** Tokens are asked for in chunks of armed time that double, so that a long window is cut soon after the budget is dry. */
 const FIRST_CHUNK_US = 10_000;
 const LONGEST_CHUNK_US = 100_000;
-/** A lease outlives its chunk by this much, so that the renewal, and not the expiry, decides. */
-const LEASE_GRACE_US = 20_000;
-
-/** One open claim on guards that the budget pays for, chunk by chunk. */
-interface Claim {
-  hold: Hold;
-  since: Micros;
-  paidUntil: Micros;
-  /** Tokens for each armed microsecond. */
-  rate: number;
-  chunkUs: number;
-}
-
 interface OpenWait {
   readonly name: string;
   readonly claimant: Claimant;
@@ -75,9 +51,10 @@ interface OpenWait {
   plan: Plan;
   next: number;
   claim: Claim | undefined;
+  chunkUs: number;
   deadline: Deadline | undefined;
   armedUs: number;
-  refused: Extract<Grant, { granted: false }> | undefined;
+  refused: Refusal | undefined;
 }
 
 /**
@@ -87,9 +64,8 @@ interface OpenWait {
 export class Windows {
   readonly #options: WindowsOptions;
   readonly #waits = new Map<string, OpenWait>();
-  readonly #active = new Map<string, Claim & { deadline: Deadline }>();
+  readonly #active = new Map<string, { claim: Claim; deadline: Deadline }>();
   onEvent: ((event: WindowEvent) => void) | undefined;
-  paused = false;
 
   constructor(options: WindowsOptions) {
     this.#options = options;
@@ -97,6 +73,10 @@ export class Windows {
 
   get openWaits(): number {
     return this.#waits.size;
+  }
+
+  get paused(): boolean {
+    return this.#options.claims.paused;
   }
 
   waitStarted(claimant: Claimant, frame: WaitFrame): void {
@@ -119,6 +99,7 @@ export class Windows {
       plan,
       next: 0,
       claim: undefined,
+      chunkUs: FIRST_CHUNK_US,
       deadline: undefined,
       armedUs: 0,
       refused: undefined,
@@ -184,19 +165,19 @@ export class Windows {
 
   /** An administrator's pause wins over every lease. */
   pause(): void {
-    this.paused = true;
+    this.#options.claims.paused = true;
     for (const wait of this.#waits.values()) this.#release(wait);
     for (const session of [...this.#active.keys()]) this.#endActive(session);
     this.#options.guards.releaseAll();
   }
 
   resume(): void {
-    this.paused = false;
+    this.#options.claims.paused = false;
   }
 
   #toNextWindow(wait: OpenWait): void {
     const window = wait.plan.windows[wait.next];
-    if (!window) return;
+    if (!window || !this.#options.claims.useful) return;
     const due = wait.frame.at + window.arm;
     if (due <= this.#options.now()) this.#open(wait, window);
     else wait.deadline = this.#options.deadlines.at(due, () => this.#open(wait, window));
@@ -210,14 +191,18 @@ export class Windows {
       this.#toNextWindow(wait);
       return;
     }
-    const claim = this.#claim(
-      wait,
-      `${wait.plan.reason} ${wait.name}`,
-      Math.min(FIRST_CHUNK_US, end - now),
-      now,
+    const { claimant, frame, plan } = wait;
+    wait.chunkUs = FIRST_CHUNK_US;
+    const reason = `${plan.reason} ${wait.name}`;
+    const claim = this.#options.claims.open(
+      claimant,
+      frame.thread,
+      reason,
+      Math.min(wait.chunkUs, end - now),
     );
-    if (!claim) {
-      const retryAt = now + (wait.refused?.retryMs ?? 0) * 1000;
+    if ('granted' in claim) {
+      this.#refuse(wait, claim, now);
+      const retryAt = now + claim.retryMs * 1000;
       if (retryAt < end && retryAt > now)
         wait.deadline = this.#options.deadlines.at(retryAt, () => this.#open(wait, window));
       return;
@@ -250,50 +235,21 @@ export class Windows {
   }
 
   #nextChunk(wait: OpenWait, window: PlannedWindow, now: Micros): void {
-    const claim = wait.claim as Claim;
-    claim.chunkUs = Math.min(claim.chunkUs * 2, LONGEST_CHUNK_US);
-    const until = Math.min(now + claim.chunkUs, wait.frame.at + window.disarm);
-    const grant = this.#pay(wait.claimant.payer, claim.rate * Math.max(0, until - claim.paidUntil), now);
-    if (grant.granted) {
-      claim.paidUntil = until;
-      this.#options.guards.extend(claim.hold, until + LEASE_GRACE_US);
+    wait.chunkUs = Math.min(wait.chunkUs * 2, LONGEST_CHUNK_US);
+    const until = Math.min(now + wait.chunkUs, wait.frame.at + window.disarm);
+    const refusal = this.#options.claims.extend(wait.claim as Claim, until);
+    if (!refusal) {
       this.#toEndOfChunk(wait, window);
       return;
     }
-    this.#refuse(wait, grant, now);
+    this.#refuse(wait, refusal, now);
     this.#release(wait);
-    wait.deadline = this.#options.deadlines.at(now + Math.max(1, grant.retryMs) * 1000, () =>
+    wait.deadline = this.#options.deadlines.at(now + Math.max(1, refusal.retryMs) * 1000, () =>
       this.#open(wait, window),
     );
   }
 
-  /** Asks the budget, then the guards. */
-  #claim(wait: OpenWait, reason: string, lengthUs: number, now: Micros): Claim | undefined {
-    const task = wait.claimant.task(wait.frame.thread);
-    const request: WindowRequest = {
-      owner: wait.claimant.id,
-      reason,
-      cpus: this.#options.cpusOf(task.tgid, task.tid),
-      tasks: [task],
-      latencyUs: this.#options.idleLatencyUs,
-      expiresAt: now + lengthUs + LEASE_GRACE_US,
-    };
-    const rate = this.#options.guards.price(request) / 1000;
-    const grant = this.#pay(wait.claimant.payer, rate * lengthUs, now);
-    if (!grant.granted) {
-      this.#refuse(wait, grant, now);
-      return undefined;
-    }
-    const hold = this.#options.guards.arm(request);
-    return { hold, since: now, paidUntil: now + lengthUs, rate, chunkUs: lengthUs };
-  }
-
-  #pay(payer: Payer, tokens: number, now: Micros): Grant {
-    if (this.paused) return { granted: false, reason: 'paused', bucket: 'host', retryMs: 1000 };
-    return this.#options.budget.request(payer, tokens, now);
-  }
-
-  #refuse(wait: OpenWait, grant: Extract<Grant, { granted: false }>, now: Micros): void {
+  #refuse(wait: OpenWait, grant: Refusal, now: Micros): void {
     wait.refused = grant;
     this.onEvent?.({ type: 'refused', session: wait.claimant.id, wait: wait.name, at: now, grant });
   }
@@ -307,14 +263,8 @@ export class Windows {
     const now = this.#options.now();
     const armedUs = now - claim.since;
     wait.armedUs += armedUs;
-    this.#drop(claim, wait.claimant.payer, now);
+    this.#options.claims.drop(claim);
     this.onEvent?.({ type: 'released', session: wait.claimant.id, wait: wait.name, at: now, armedUs });
-  }
-
-  #drop(claim: Claim, payer: Payer, now: Micros): void {
-    this.#options.guards.release(claim.hold);
-    const unused = claim.rate * (claim.paidUntil - now);
-    if (unused > 0) this.#options.budget.refund(payer, unused, now);
   }
 
   #forget(wait: OpenWait): void {
@@ -324,28 +274,26 @@ export class Windows {
 
   /** A wakeup starts the session's active window, or renews it; waits that are left alone on purpose have none. */
   #renewActive(wait: OpenWait): void {
-    const { activeWindowUs, deadlines, guards } = this.#options;
-    if (activeWindowUs <= 0 || wait.plan.reason === 'no_benefit' || wait.plan.reason === 'holdout') return;
-    const now = this.#options.now();
+    const { activeWindowUs, claims, deadlines, now } = this.#options;
+    if (
+      activeWindowUs <= 0 ||
+      !claims.useful ||
+      wait.plan.reason === 'no_benefit' ||
+      wait.plan.reason === 'holdout'
+    )
+      return;
     const session = wait.claimant.id;
+    const until = now() + activeWindowUs;
     const running = this.#active.get(session);
-    const until = now + activeWindowUs;
     if (running) {
-      const grant = this.#pay(
-        wait.claimant.payer,
-        running.rate * Math.max(0, until - running.paidUntil),
-        now,
-      );
-      if (!grant.granted) return;
-      running.paidUntil = until;
-      guards.extend(running.hold, until + LEASE_GRACE_US);
+      if (claims.extend(running.claim, until)) return;
       deadlines.cancel(running.deadline);
       running.deadline = deadlines.at(until, () => this.#endActive(session));
       return;
     }
-    const claim = this.#claim(wait, `active ${session}`, activeWindowUs, now);
-    if (claim)
-      this.#active.set(session, { ...claim, deadline: deadlines.at(until, () => this.#endActive(session)) });
+    const claim = claims.open(wait.claimant, wait.frame.thread, `active ${session}`, activeWindowUs);
+    if ('granted' in claim) this.#refuse(wait, claim, now());
+    else this.#active.set(session, { claim, deadline: deadlines.at(until, () => this.#endActive(session)) });
   }
 
   #endActive(session: string): void {
@@ -353,6 +301,6 @@ export class Windows {
     if (!active) return;
     this.#active.delete(session);
     this.#options.deadlines.cancel(active.deadline);
-    this.#options.guards.release(active.hold);
+    this.#options.claims.drop(active.claim);
   }
 }

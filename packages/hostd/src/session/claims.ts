@@ -1,0 +1,131 @@
+import type { Micros } from '@prewake/sdk/protocol';
+import type { GuardController, Hold, WindowRequest } from '../guards/guard.ts';
+import type { Budget, Grant, Payer } from '../policy/index.ts';
+
+/** A session as far as arming is concerned. */
+export interface Claimant {
+  readonly id: string;
+  readonly payer: Payer;
+  /** The task whose wakeup is awaited: where it last ran is where it is expected to wake. */
+  task(thread: number | undefined): { tgid: number; tid: number; startTime: string };
+}
+
+export type Refusal = Extract<Grant, { granted: false }>;
+
+/** Guards held for one window, paid up to a time. */
+export interface Claim {
+  readonly hold: Hold;
+  readonly since: Micros;
+  paidUntil: Micros;
+  readonly account: Account;
+}
+
+/** What one session pays for one thread on its CPUs: claims that overlap are armed once and paid once. */
+interface Account {
+  readonly key: string;
+  readonly payer: Payer;
+  /** Tokens for each armed microsecond. */
+  readonly rate: number;
+  paidUntil: Micros;
+  readonly claims: Set<Claim>;
+}
+
+/** A lease outlives what is paid for by this much, so that the renewal, and not the expiry, decides. */
+const LEASE_GRACE_US = 20_000;
+
+export interface ClaimsOptions {
+  budget: Budget;
+  guards: GuardController;
+  now: () => Micros;
+  /** Home CPU of a thread and the CPU that handled its last completion: the ones worth arming. */
+  cpusOf: (tgid: number, tid: number) => number[];
+  /** The deepest exit latency that an armed CPU may have, microseconds. */
+  idleLatencyUs: number;
+}
+
+/** The only way to a guard: the budget is asked first, for as long as the guard will be held. */
+export class Claims {
+  readonly #options: ClaimsOptions;
+  readonly #accounts = new Map<string, Account>();
+  /** An administrator's pause: nothing is granted. */
+  paused = false;
+
+  constructor(options: ClaimsOptions) {
+    this.#options = options;
+  }
+
+  /** False where this machine has no guard to hold: there is nothing to open then. */
+  get useful(): boolean {
+    return this.#options.guards.availability.some((guard) => guard.chosen);
+  }
+
+  /** @param thread as the client names it */
+  open(claimant: Claimant, thread: number | undefined, reason: string, lengthUs: number): Claim | Refusal {
+    const { guards, cpusOf, idleLatencyUs, now } = this.#options;
+    const task = claimant.task(thread);
+    const at = now();
+    const request: WindowRequest = {
+      owner: claimant.id,
+      reason,
+      cpus: cpusOf(task.tgid, task.tid),
+      tasks: [task],
+      latencyUs: idleLatencyUs,
+      expiresAt: at + lengthUs + LEASE_GRACE_US,
+    };
+    const account = this.#account(claimant, task.tid, request);
+    const refusal = this.#pay(account, at + lengthUs, at);
+    if (refusal) return refusal;
+    const claim: Claim = { hold: guards.arm(request), since: at, paidUntil: at + lengthUs, account };
+    account.claims.add(claim);
+    this.#accounts.set(account.key, account);
+    return claim;
+  }
+
+  /** Pays for more; the guards stay held until then. */
+  extend(claim: Claim, until: Micros): Refusal | undefined {
+    const refusal = this.#pay(claim.account, until, this.#options.now());
+    if (refusal) return refusal;
+    claim.paidUntil = until;
+    this.#options.guards.extend(claim.hold, until + LEASE_GRACE_US);
+    return undefined;
+  }
+
+  /** Lets go, and gets back what was paid for later and that no other claim uses. */
+  drop(claim: Claim): void {
+    const { budget, guards, now } = this.#options;
+    const { account } = claim;
+    guards.release(claim.hold);
+    account.claims.delete(claim);
+    const at = now();
+    let needed = at;
+    for (const other of account.claims) needed = Math.max(needed, other.paidUntil);
+    if (account.paidUntil > needed) {
+      budget.refund(account.payer, account.rate * (account.paidUntil - needed), at);
+      account.paidUntil = needed;
+    }
+    if (account.claims.size === 0) this.#accounts.delete(account.key);
+  }
+
+  #account(claimant: Claimant, tid: number, request: WindowRequest): Account {
+    const key = `${claimant.id} ${tid} ${request.cpus.join()}`;
+    return (
+      this.#accounts.get(key) ?? {
+        key,
+        payer: claimant.payer,
+        rate: this.#options.guards.price(request) / 1000,
+        paidUntil: 0,
+        claims: new Set(),
+      }
+    );
+  }
+
+  #pay(account: Account, until: Micros, at: Micros): Refusal | undefined {
+    if (this.paused) return { granted: false, reason: 'paused', bucket: 'host', retryMs: 1000 };
+    const from = Math.max(at, account.paidUntil);
+    if (until <= from) return undefined;
+    const grant = this.#options.budget.request(account.payer, account.rate * (until - from), at);
+    if (!grant.granted) return grant;
+    account.paidUntil = until;
+    return undefined;
+  }
+}
