@@ -70,10 +70,12 @@ export function exit(child) {
   });
 }
 
+/** What a failed tool said of the cause: its first lines that look like it, else its last one. */
 function lastWords(log) {
   const lines = readFileSync(log, 'utf8')
     .split('\n')
-    .map((line) => line.trim())
+    .map((line) => line.replace(/^npm (error|ERR!)/, 'error').trim())
     .filter(Boolean);
-  return lines.filter((line) => /\berr|^E:/i.test(line)).at(-1) ?? lines.at(-1) ?? 'no output';
+  const causes = lines.filter((line) => /\berr(or)?\b|ERR_|^E:|^╰─▶/i.test(line));
+  return causes.length > 0 ? causes.slice(0, 3).join('; ') : (lines.at(-1) ?? 'no output');
 }
