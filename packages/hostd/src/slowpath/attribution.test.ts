@@ -529,7 +529,7 @@ describe('worker threads', () => {
 
 describe('memory', () => {
   it('holds the slices of a long step no longer than frames may be late, and loses nothing', () => {
-    const { attribution, frames, slice, find } = start({ settleLagNs: us(1000) });
+    const { attribution, frames, slice, find } = start({ settleLagNs: { idle: us(500), busy: us(1000) } });
     frames(step(A, 1));
     for (let i = 1; i <= 1000; i++) {
       slice({ wakingAt: i * 100, onAt: i * 100 + 1, offAt: i * 100 + 50 });

@@ -151,9 +151,9 @@ export class Attribution implements RecordSink {
             : unknownReport(step.id, this.#source, step.incomplete as string),
         );
       }
-      // Not at every look: what it does is cheaper in bulk.
-      const until = now - this.#options.settleLagNs;
-      if (until - process.settledTo >= this.#options.settleLagNs / 8) process.settle(until);
+      const until = process.announcedUntil(now);
+      // Not at every look: in bulk it is cheaper.
+      if (until - process.settledTo >= this.#options.settleLagNs.idle / 2) process.settle(until);
     }
     this.#forgetProcesses();
   }

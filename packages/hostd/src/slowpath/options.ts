@@ -11,8 +11,12 @@ export interface AttributionOptions {
   stats?: SlowpathStats | undefined;
   /** A step's largest slowpaths: how many (0–3), and above how many nanoseconds. */
   largest: { count: number; ns: number };
-  /** Frames may come this much later than what they tell of. Slices are kept as long. Nanoseconds. */
-  settleLagNs: number;
+  /**
+   * How long slices are kept for frames that may still tell whose they are, nanoseconds: `idle` after the threads
+   * with steps have slept, by when their frames have been written; `busy` where they have not, as in a long turn of
+   * the event loop. A step whose frames come later than that is incomplete.
+   */
+  settleLagNs: { idle: number; busy: number };
   /** How long a step's report waits for the slice in which it ended. Nanoseconds. */
   graceNs: number;
   /** For one process. `steps` and `waits`: open ones. What goes beyond is dropped, counted, and the steps that it concerns are incomplete. */
@@ -31,7 +35,7 @@ export const defaultAttributionOptions: AttributionOptions = {
   isCovered: () => false,
   threadRole: () => 'other',
   largest: { count: 3, ns: 100_000 },
-  settleLagNs: 2e9,
+  settleLagNs: { idle: 50e6, busy: 2e9 },
   graceNs: 150e6,
   limits: {
     steps: 1024,

@@ -219,6 +219,16 @@ export class ProcessAttribution {
     }
   }
 
+  /** Up to when all frames that can still matter have been read. */
+  announcedUntil(now: number): number {
+    const { idle, busy } = this.#options.settleLagNs;
+    let until = now - idle;
+    for (const thread of this.#threads.values())
+      if (thread.tid === this.tgid || (thread.tgid === this.tgid && this.steps.hasThread(thread.tid)))
+        until = Math.min(until, thread.sleptAt);
+    return Math.max(until, now - busy);
+  }
+
   /** Charges all that ended up to `until` for good, and forgets it. */
   settle(until: number): void {
     if (until <= this.settledTo) return;

@@ -21,6 +21,8 @@ export class ThreadLog {
   readonly slices: StoredSlice[] = [];
   /** When the last slice ended, also where it has been settled; 0 before the first. */
   offAt = 0;
+  /** When it last slept of its own will: what its code had to announce until then has been written. */
+  sleptAt = 0;
   #end: SliceEnd | undefined;
   #inside = 0;
   #rampFrom = 0;
@@ -50,6 +52,7 @@ export class ThreadLog {
     };
     this.slices.push(stored);
     this.offAt = Math.max(this.offAt, slice.offAt);
+    if (slice.end === SliceEnd.sleep) this.sleptAt = slice.offAt;
     this.#end = slice.end;
     this.#inside = slice.offInside;
     return stored;
