@@ -11,6 +11,8 @@ export interface StatusAnswer {
   /** Why it only observes. */
   modeReason?: string;
   paused: boolean;
+  /** The part of its refill that the budget has now, 0–1, and why it is less than all of it. */
+  thrift: { part: number; reasons: string[] };
   guardianPid?: number;
   recorder: { source: Recorder['source']; reason?: string; attached: boolean; records: number; lost: number };
   sessions: number;

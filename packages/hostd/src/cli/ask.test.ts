@@ -1,4 +1,4 @@
-import { chmodSync } from 'node:fs';
+import { chmodSync, readFileSync } from 'node:fs';
 import { connect, type Socket } from 'node:net';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { prewake, RunningHostd } from './prewake.testkit.ts';
@@ -100,6 +100,31 @@ describe('commands that ask hostd', () => {
   it('stats says what is wrong with a query before it asks', async () => {
     expect(await ask('stats', '--category', 'luck')).toMatchObject({ code: 2, out: '' });
   });
+});
+
+describe('docs/protocol.md', () => {
+  const text = readFileSync(new URL('../../../../docs/protocol.md', import.meta.url), 'utf8');
+
+  it('names every field that the endpoints answer', async () => {
+    const socket = await openSession();
+    try {
+      for (const name of ['status', 'capabilities', 'sessions', 'leases', 'budgets']) {
+        const row = text.split('\n').find((line) => line.startsWith(`| \`GET /v1/${name}\``)) ?? '';
+        for (const key of keysOf(await askJson(name))) expect(row).toContain(`\`${key}\``);
+      }
+    } finally {
+      socket.destroy();
+    }
+  });
+
+  /** Down to what a part or an entry of a list has; `attribution` is for the curious. */
+  function keysOf(answer: object, depth = 2): string[] {
+    return Object.entries(answer).flatMap(([key, value]) => {
+      const below = Array.isArray(value) ? value[0] : value;
+      const goOn = depth > 1 && key !== 'attribution' && typeof below === 'object' && below !== null;
+      return goOn ? [key, ...keysOf(below, depth - 1)] : [key];
+    });
+  }
 });
 
 describe('colour', () => {

@@ -60,11 +60,14 @@ export const showCommands = () => [
 ];
 
 export function statusText(status: StatusAnswer): string {
-  const { recorder, modeReason } = status;
+  const { recorder, modeReason, thrift } = status;
   const colour = { arm: 'green', observe: 'yellow', paused: 'red' } as const;
   return [
     `hostd ${status.version}, pid ${status.pid}, up ${duration(status.uptimeS * 1e9)}`,
     `mode      ${paint(colour[status.mode], status.mode)}${modeReason ? ` (${harmless(modeReason)})` : ''}`,
+    ...(thrift.part < 1
+      ? [`budget    cut to ${Math.round(thrift.part * 100)} % (${thrift.reasons.join(', ')})`]
+      : []),
     `guardian  ${status.guardianPid === undefined ? 'none' : `pid ${status.guardianPid}`}`,
     `recorder  ${recorder.source}${recorder.reason ? ` (${recorder.reason})` : ''}, ${
       recorder.attached ? 'attached' : 'detached'
