@@ -32,6 +32,7 @@ export async function runAgent(options: Options, parts: Parts): Promise<RunResul
     model: new ChatOpenAI({
       model: options.model,
       apiKey: parts.endpoint.apiKey,
+      maxRetries: 2,
       ...(parts.endpoint.baseURL && { configuration: { baseURL: parts.endpoint.baseURL } }),
     }),
     tools: createTools(parts.root, parts.database),

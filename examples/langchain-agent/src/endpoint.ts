@@ -1,6 +1,7 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { createInterface } from 'node:readline';
+import type { Readable, Writable } from 'node:stream';
 import { fileURLToPath } from 'node:url';
 import type { Options } from './options.ts';
 
@@ -9,6 +10,12 @@ export interface Endpoint extends AsyncDisposable {
   baseURL: string | undefined;
   apiKey: string;
 }
+
+/**
+ * Starts a program and leaves it to init: it shall be no child of the agent, or its work would be counted as the
+ * agent's. Its stdin is a pipe of the agent's (fd 3: Node closes fd 0 with the shell), so that it ends with the agent.
+ */
+const DETACHED = '"$@" <&3 3<&- &';
 
 /** The real endpoint, where the environment names one; else a model server of our own in a process of its own. */
 export async function openEndpoint(
@@ -23,22 +30,22 @@ export async function openEndpoint(
     };
   const { steps, seed, speed } = options;
   const main = fileURLToPath(new URL('./server-main.ts', import.meta.url));
-  const server = spawn(
-    process.execPath,
-    [main, '--steps', `${steps}`, '--seed', `${seed}`, '--speed', `${speed}`],
-    { stdio: ['pipe', 'pipe', 'inherit'] },
-  );
-  const exited = once(server, 'exit');
+  const args = [main, '--steps', `${steps}`, '--seed', `${seed}`, '--speed', `${speed}`];
+  const server = spawn('sh', ['-c', DETACHED, 'sh', process.execPath, ...args], {
+    stdio: ['ignore', 'pipe', 'inherit', 'pipe'],
+  });
+  const lifeline = server.stdio[3] as Writable;
+  const closed = once(server, 'close');
   const line = await Promise.race([
-    once(createInterface(server.stdout), 'line'),
-    exited.then(([code]) => Promise.reject(new Error(`the model server ended with code ${code}`))),
+    once(createInterface(server.stdio[1] as Readable), 'line'),
+    closed.then(() => Promise.reject(new Error('the model server ended before it was ready'))),
   ]);
   return {
     baseURL: JSON.parse(line[0]).baseURL,
     apiKey: 'none-needed',
     async [Symbol.asyncDispose]() {
-      server.stdin.end();
-      await exited;
+      lifeline.end();
+      await closed;
     },
   };
 }

@@ -11,7 +11,6 @@ import { startTelemetry } from './telemetry.ts';
 import { createDatabase } from './tools/index.ts';
 
 async function main(options: Options): Promise<void> {
-  // The model server is started first: it is no part of the agent, and hostd follows what starts from now on.
   await using endpoint = await openEndpoint(options);
   const stopTelemetry = await startTelemetry(options.spans);
   const session = connect();
