@@ -63,6 +63,13 @@ describe('commands that ask hostd', () => {
     expect(guards.length).toBeGreaterThan(0);
   });
 
+  it('top', async () => {
+    const { code, out } = await ask('top', '--count', '2', '--interval', '0');
+    expect(code).toBe(0);
+    expect(out.match(/^hostd \d/gm)).toHaveLength(2);
+    expect(await askJson('top', '--count', '1')).toMatchObject({ sessions: [], leases: [] });
+  });
+
   it('pause and resume, and the events of both', async () => {
     const events = ask('events', '--count', '2', '--json');
     // The reader has to be there before there is something to read: go on until it has read enough.

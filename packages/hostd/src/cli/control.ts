@@ -2,8 +2,8 @@ import type { Command } from 'commander';
 import type { StatusAnswer } from './answers.ts';
 import { HostdClient } from './client.ts';
 import { wholeNumber } from './flags.ts';
-import { harmless, print, printJson } from './output.ts';
-import { clientCommand, statusText } from './show.ts';
+import { print, printJson } from './output.ts';
+import { clientCommand, eventText, statusText } from './show.ts';
 
 /** Commands that tell hostd to do something, or listen to it. */
 export const controlCommands = (): Command[] => [
@@ -34,11 +34,4 @@ export const controlCommands = (): Command[] => [
 function show(status: StatusAnswer, json: boolean): void {
   if (json) printJson(status);
   else print(statusText(status));
-}
-
-/** One line: the type, then each field as `name=value`. */
-function eventText({ type, ...fields }: Record<string, unknown>): string {
-  const text = (value: unknown) => (typeof value === 'string' ? value : JSON.stringify(value));
-  const parts = Object.entries(fields).map(([name, value]) => `${name}=${harmless(text(value))}`);
-  return [String(type).padEnd(10), ...parts].join(' ');
 }

@@ -5,6 +5,7 @@ import { hostdCommand } from './hostd.ts';
 import { restoreCommand } from './restore.ts';
 import { showCommands } from './show.ts';
 import { statsCommand } from './stats.ts';
+import { topCommand } from './top.ts';
 import { packageVersion } from './version.ts';
 
 /** The `prewake` command. What a command needs beyond its flags is loaded when it runs. */
@@ -20,6 +21,7 @@ export function createProgram(): Command {
   const commands = [
     hostdCommand(),
     ...showCommands(),
+    topCommand(),
     statsCommand(),
     ...controlCommands(),
     doctorCommand(),

@@ -77,7 +77,7 @@ export function statusText(status: StatusAnswer): string {
   ].join('\n');
 }
 
-function sessionsText({ sessions }: SessionsAnswer): string {
+export function sessionsText({ sessions }: SessionsAnswer): string {
   const now = monotonicMicros();
   return table(
     ['session', 'pid', 'uid', 'for', 'steps', 'waits', 'open', 'errors', 'client', 'cgroup'],
@@ -89,7 +89,7 @@ function sessionsText({ sessions }: SessionsAnswer): string {
   );
 }
 
-function leasesText({ leases }: LeasesAnswer): string {
+export function leasesText({ leases }: LeasesAnswer): string {
   const now = monotonicMicros();
   return table(
     ['lease', 'guard', 'on', 'wanted', 'owner', 'reason', 'held', 'expires in'],
@@ -101,7 +101,7 @@ function leasesText({ leases }: LeasesAnswer): string {
   );
 }
 
-function budgetsText({ buckets }: BudgetsAnswer): string {
+export function budgetsText({ buckets }: BudgetsAnswer): string {
   return table(
     ['bucket', 'tokens', 'capacity', 'refill/s', 'granted', 'refused', 'state'],
     buckets.map(({ bucket, tokens, capacity, refillPerSecond, granted, refused, degraded }) => [
@@ -110,4 +110,11 @@ function budgetsText({ buckets }: BudgetsAnswer): string {
     ]),
     'no bucket has been used yet',
   );
+}
+
+/** One line: the type, then each field as `name=value`. */
+export function eventText({ type, ...fields }: Record<string, unknown>): string {
+  const text = (value: unknown) => (typeof value === 'string' ? value : JSON.stringify(value));
+  const parts = Object.entries(fields).map(([name, value]) => `${name}=${harmless(text(value))}`);
+  return [String(type).padEnd(10), ...parts].join(' ');
 }
