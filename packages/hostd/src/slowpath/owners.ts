@@ -4,7 +4,7 @@ import type { PoolRequests } from './pool-requests.ts';
 import type { ProcessTree } from './process-tree.ts';
 import type { RunMarks } from './run-marks.ts';
 import { SliceBegin } from './slice.ts';
-import { innermost, openAncestor, type StepSpan, type StepTable } from './step-table.ts';
+import { innermost, openAncestor, openAt, type StepSpan, type StepTable } from './step-table.ts';
 import type { StoredSlice, ThreadLog } from './thread-log.ts';
 
 /** A stretch of time in which the same steps own a thread: none, one, or candidates among which it can't be decided. */
@@ -48,39 +48,41 @@ export class Owners {
 
   /** The owners of a thread over [from, to], cut wherever they may change. */
   parts(thread: ThreadLog, from: number, to: number): Part[] {
-    const cuts: number[] = [];
     const { steps, pool, tgid } = this.#facts;
     const kind = this.#kind(thread);
     if (kind === 'none') return [];
-    if (kind === 'tree') for (const step of this.#treeOwners(thread)) lifeCuts(step, from, to, cuts);
-    else {
-      const loop = kind === 'pool' ? tgid : thread.tid;
-      steps.boundaries(loop, from, to, cuts);
-      if (kind === 'pool') pool.boundaries(from, to, cuts);
-      this.#facts.marks(loop)?.between(from, to, (at) => cuts.push(at));
+    const cuts: number[] = [];
+    let at: (t: number) => StepSpan[];
+    if (kind === 'tree') {
+      const owners = this.#treeOwners(thread);
+      for (const step of owners)
+        for (let up: StepSpan | undefined = step; up; up = up.parent) lifeCuts(up, from, to, cuts);
+      at = (t) => ancestorsAt(owners, t);
+    } else {
+      const near = steps.during(kind === 'pool' ? tgid : thread.tid, from, to);
+      for (const step of near) lifeCuts(step, from, to, cuts);
+      if (kind === 'pool') {
+        pool.boundaries(from, to, cuts);
+        at = (t) => this.#poolAt(t, t);
+      } else {
+        if (near.length > 1) this.#facts.marks(thread.tid)?.between(from, to, (mark) => cuts.push(mark));
+        at = (t) => this.#runningAt(thread.tid, near, t);
+      }
     }
-    if (cuts.length === 0) return [{ from, to, owners: this.at(thread, from) }];
+    if (cuts.length === 0) return [{ from, to, owners: at(from) }];
     cuts.sort((a, b) => a - b);
     cuts.push(to);
     const parts: Part[] = [];
     let start = from;
     for (const cut of cuts) {
       if (cut <= start) continue;
-      const owners = this.at(thread, start);
+      const owners = at(start);
       const last = parts.at(-1);
       if (last && same(last.owners, owners)) parts[parts.length - 1] = { ...last, to: cut };
       else parts.push({ from: start, to: cut, owners });
       start = cut;
     }
     return parts;
-  }
-
-  /** The steps for which a thread works at a time. */
-  at(thread: ThreadLog, t: number): StepSpan[] {
-    const kind = this.#kind(thread);
-    if (kind === 'none') return [];
-    if (kind === 'tree') return openAt(this.#treeOwners(thread), t);
-    return kind === 'pool' ? this.#poolAt(t, t) : this.#loopAt(thread.tid, t);
   }
 
   /**
@@ -92,7 +94,7 @@ export class Owners {
     const waking = readyTime(slice);
     const kind = this.#kind(thread);
     if (kind === 'none') return [];
-    if (kind === 'tree') return openAt(this.#treeOwners(thread), waking);
+    if (kind === 'tree') return ancestorsAt(this.#treeOwners(thread), waking);
     // A request that was outstanding before and after the sleep is the one that slept; the new one has just begun.
     if (kind === 'pool')
       return this.#poolAt(slice.blockNs > 0 ? waking - slice.blockNs : slice.onAt, slice.onAt);
@@ -153,7 +155,12 @@ export class Owners {
   }
 
   #loopAt(tid: number, t: number): StepSpan[] {
-    const inner = innermost(this.#facts.steps.openAt(tid, t));
+    return this.#runningAt(tid, this.#facts.steps.openAt(tid, t), t);
+  }
+
+  /** Whose code runs on a thread at `t`, of the steps that may be open then. */
+  #runningAt(tid: number, near: readonly StepSpan[], t: number): StepSpan[] {
+    const inner = innermost(openAt(near, t));
     // A chain of parents and one child is no overlap: nothing is marked then, and older marks mean nothing.
     if (inner.length < 2) return inner;
     const mark = this.#facts.marks(tid)?.at(t);
@@ -166,11 +173,12 @@ export class Owners {
     const inner = innermost(steps.allOpenAt(to));
     // Requests are announced only while steps overlap.
     if (inner.length < 2 || !pool.seen) return inner;
-    return openAt(pool.candidates(from, to), to);
+    return ancestorsAt(pool.candidates(from, to), to);
   }
 }
 
-function openAt(steps: readonly StepSpan[], t: number): StepSpan[] {
+/** Each step while it is open at `t`, else its nearest ancestor that is. */
+function ancestorsAt(steps: readonly StepSpan[], t: number): StepSpan[] {
   const open: StepSpan[] = [];
   for (const step of steps) {
     const up = openAncestor(step, t);
@@ -184,10 +192,8 @@ function one(step: StepSpan | undefined): StepSpan[] {
 }
 
 function lifeCuts(step: StepSpan, from: number, to: number, out: number[]): void {
-  for (let up: StepSpan | undefined = step; up; up = up.parent) {
-    if (up.to > from && up.to < to) out.push(up.to);
-    if (up.from > from && up.from < to) out.push(up.from);
-  }
+  if (step.from > from && step.from < to) out.push(step.from);
+  if (step.to > from && step.to < to) out.push(step.to);
 }
 
 function same(a: readonly StepSpan[], b: readonly StepSpan[]): boolean {

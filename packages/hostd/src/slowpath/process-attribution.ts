@@ -1,15 +1,16 @@
 import type { ClientFrame, StepFrame, StepId, WaitFrame } from '@prewake/sdk/protocol';
 import type { WakeupCost } from '../policy/index.ts';
 import { readyTime } from './categories.ts';
-import { type ChargeSink, charge } from './charge.ts';
+import { charge } from './charge.ts';
 import { GcPauses } from './gc-pauses.ts';
+import { Ledger } from './ledger.ts';
 import type { AttributionOptions } from './options.ts';
 import { type JoinFacts, Owners } from './owners.ts';
 import { PoolRequests } from './pool-requests.ts';
 import { ProcessTree } from './process-tree.ts';
 import { RunMarks } from './run-marks.ts';
 import { type ForkRecord, type Slice, SliceBegin, SliceEnd } from './slice.ts';
-import type { SlowpathStats, StatsOwner } from './stats/slowpath-stats.ts';
+import type { StatsOwner } from './stats/slowpath-stats.ts';
 import { innermost, type StepSpan, StepTable } from './step-table.ts';
 import { Tally } from './tally.ts';
 import { type StoredSlice, ThreadLog } from './thread-log.ts';
@@ -28,7 +29,6 @@ export class ProcessAttribution {
   /** The sessions that speak for it. */
   readonly sessions = new Set<string>();
   readonly steps = new StepTable();
-  readonly totals = new Tally();
   /** Ended steps whose report is wanted and not given yet. */
   readonly ending = new Set<StepSpan>();
   /** Since when its processes are tracked, nanoseconds. */
@@ -47,9 +47,11 @@ export class ProcessAttribution {
   readonly #pool: PoolRequests;
   readonly #tree: ProcessTree;
   readonly #owners: Owners;
+  readonly #ledger: Ledger;
   #slices = 0;
   #open = 0;
   #droppedAt = -Infinity;
+  #prunedTo = 0;
 
   constructor(tgid: number, owner: StatsOwner, at: number, options: AttributionOptions) {
     this.tgid = tgid;
@@ -75,6 +77,12 @@ export class ProcessAttribution {
       },
     };
     this.#owners = new Owners(facts);
+    this.#ledger = new Ledger(options, owner);
+  }
+
+  /** Sums of all that the process and its children paid, each wakeup once. */
+  get totals(): Tally {
+    return this.#ledger.totals;
   }
 
   get keptSlices(): number {
@@ -162,10 +170,12 @@ export class ProcessAttribution {
     return (this.#threads.get(tid)?.offAt ?? 0) >= t;
   }
 
-  /** The sums of a step, with what is not settled yet. */
+  /** The sums of a step that has ended, with what is not settled yet. */
   tallyOf(step: StepSpan): Tally {
+    // Its only client has told of all that came before the end that it told of.
+    if (this.sessions.size === 1 && this.isRecorded(step.thread, step.to)) this.settle(step.to);
     const tally = step.tally.clone();
-    const sink = this.#sink((owner) => (owner === step ? tally : undefined));
+    const sink = this.#ledger.into((owner) => (owner === step ? tally : undefined));
     for (const thread of this.#threads.values()) {
       for (let i = thread.firstAfter(step.from); i < thread.slices.length; i++)
         if ((thread.slices[i] as StoredSlice).start < step.to) charge(thread, i, this.#owners, sink);
@@ -193,7 +203,7 @@ export class ProcessAttribution {
         const covered = this.#options.isCovered(slice.cpu, readyTime(slice));
         if (!covered && wait.windowAt(readyTime(slice))) {
           wait.step.tally.missed++;
-          this.totals.missed++;
+          this.#ledger.totals.missed++;
         }
         cost({ wait: wait.name, ns: slice.onAt - readyTime(slice), covered, cpu: slice.cpu });
       },
@@ -233,14 +243,14 @@ export class ProcessAttribution {
   settle(until: number): void {
     if (until <= this.settledTo) return;
     this.#owners.settleTree(until);
-    const sink = this.#sink((step) => step.tally, this.#options.stats);
+    const sink = this.#ledger.final();
     for (const [tid, thread] of this.#threads) {
       let n = 0;
       for (; n < thread.slices.length; n++) {
         const slice = thread.slices[n] as StoredSlice;
         if (slice.offAt > until) break;
         charge(thread, n, this.#owners, sink);
-        this.#total(slice);
+        this.#ledger.total(slice);
       }
       thread.slices.splice(0, n);
       this.#slices -= n;
@@ -251,12 +261,20 @@ export class ProcessAttribution {
       }
     }
     this.settledTo = until;
-    this.steps.prune(until);
-    this.#waits.prune(until);
-    this.#pool.prune(until);
+    if (until - this.#prunedTo >= this.#options.settleLagNs.idle / 2) this.#prune(until);
+  }
+
+  /** Forgets what is told of times before, but for what slices that span it still need. */
+  #prune(until: number): void {
+    let before = until;
+    for (const { slices } of this.#threads.values()) before = Math.min(before, slices[0]?.start ?? before);
+    this.#prunedTo = until;
+    this.steps.prune(before);
+    this.#waits.prune(before);
+    this.#pool.prune(before);
     for (const kept of [this.#marks, this.#gc])
       for (const [tid, log] of kept) {
-        log.prune(until);
+        log.prune(before);
         if (!this.steps.hasThread(tid)) kept.delete(tid);
       }
   }
@@ -357,38 +375,5 @@ export class ProcessAttribution {
     if (at < this.#droppedAt + 1e6) return;
     this.#droppedAt = at;
     this.lost(at - 1e6, Infinity);
-  }
-
-  #sink(tallyOf: (step: StepSpan) => Tally | undefined, stats?: SlowpathStats): ChargeSink {
-    const { largest, isCovered } = this.#options;
-    const { owner } = this;
-    return {
-      paid(step, slice, interval, from, to, ns, candidates) {
-        stats?.paid(step, owner, interval.category, ns);
-        const tally = tallyOf(step);
-        tally?.pay(interval, ns, candidates);
-        if (interval.place === 'exact') tally?.event(slice, interval.category, from, to - from, largest);
-      },
-      woken(step, slice) {
-        stats?.woken(step, owner, slice);
-        tallyOf(step)?.wakeup(slice, isCovered(slice.cpu, readyTime(slice)));
-      },
-      ran(step, slice, cpuNs, candidates) {
-        stats?.ran(step, owner, slice);
-        const tally = tallyOf(step);
-        if (!tally) return;
-        tally.cpuNs += cpuNs;
-        tally.slice(slice, candidates, step.from >= slice.onAt);
-      },
-    };
-  }
-
-  /** A session's totals count each slice once, whoever experienced it. */
-  #total(slice: StoredSlice): void {
-    this.#options.stats?.slice(slice, this.owner);
-    for (const interval of slice.intervals) this.totals.pay(interval, interval.ns, 1);
-    this.totals.wakeup(slice, this.#options.isCovered(slice.cpu, readyTime(slice)));
-    this.totals.slice(slice, 1);
-    this.totals.cpuNs += Math.max(0, slice.offAt - slice.onAt);
   }
 }

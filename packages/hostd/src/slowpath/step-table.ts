@@ -21,9 +21,9 @@ export interface StepSpan {
 }
 
 /** Ended steps are found by the stretches of time that they touch, this long. Nanoseconds. */
-const STRETCH = 50e6;
+const STRETCH = 20e6;
 /** A step that touches more of them is kept by itself: there are few. */
-const MANY = 100;
+const MANY = 200;
 
 /** The steps of one thread. */
 class ThreadSteps {
@@ -43,13 +43,20 @@ class ThreadSteps {
       }
   }
 
-  /** Every step that may have been open at some time in [from, to], some of them more than once. */
-  visit(from: number, to: number, seen: (step: StepSpan) => void): void {
-    for (const step of this.open) if (step.from <= to) seen(step);
-    for (const step of this.long) seen(step);
+  /** Every step that was open at some time in [from, to]. */
+  during(from: number, to: number): StepSpan[] {
+    const found: StepSpan[] = [];
+    for (const step of this.open) if (step.from <= to) found.push(step);
+    for (const step of this.long) if (step.from <= to && step.to > from) found.push(step);
     const [first, last] = [stretch(from), stretch(to)];
-    if (last - first > this.ended.size) for (const list of this.ended.values()) list.forEach(seen);
-    else for (let i = first; i <= last; i++) this.ended.get(i)?.forEach(seen);
+    const lists =
+      last - first > this.ended.size
+        ? this.ended.values()
+        : Array.from({ length: last - first + 1 }, (_, i) => this.ended.get(first + i));
+    for (const list of lists)
+      for (const step of list ?? [])
+        if (step.from <= to && step.to > from && (first === last || !found.includes(step))) found.push(step);
+    return found;
   }
 
   /** Forgets what ended before, and says what. */
@@ -105,25 +112,18 @@ export class StepTable {
     return this.#byThread.has(thread);
   }
 
+  /** The steps of a thread that were open at some time in [from, to). */
+  during(thread: number, from: number, to: number): StepSpan[] {
+    return this.#byThread.get(thread)?.during(from, to) ?? [];
+  }
+
   openAt(thread: number, t: number): StepSpan[] {
-    const open: StepSpan[] = [];
-    this.#byThread.get(thread)?.visit(t, t, (step) => {
-      if (step.from <= t && t < step.to) open.push(step);
-    });
-    return open;
+    return openAt(this.#byThread.get(thread)?.during(t, t) ?? [], t);
   }
 
   /** The same for all threads of the process. */
   allOpenAt(t: number): StepSpan[] {
     return [...this.#byThread.keys()].flatMap((thread) => this.openAt(thread, t));
-  }
-
-  /** Appends to `out` each time in (from, to) at which a step of the thread begins or ends. */
-  boundaries(thread: number, from: number, to: number, out: number[]): void {
-    this.#byThread.get(thread)?.visit(from, to, (step) => {
-      if (step.from > from && step.from < to) out.push(step.from);
-      if (step.to > from && step.to < to) out.push(step.to);
-    });
   }
 
   /** Forgets the steps that ended before. */
@@ -135,6 +135,13 @@ export class StepTable {
       if (thread.empty) this.#byThread.delete(tid);
     }
   }
+}
+
+/** Those that are open at a time. */
+export function openAt(steps: readonly StepSpan[], t: number): StepSpan[] {
+  const open: StepSpan[] = [];
+  for (const step of steps) if (step.from <= t && t < step.to) open.push(step);
+  return open;
 }
 
 /** Steps of which none of the others is a descendant: a parent step excludes its child steps. */

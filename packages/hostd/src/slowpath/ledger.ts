@@ -1,0 +1,73 @@
+import { readyTime } from './categories.ts';
+import type { ChargeSink } from './charge.ts';
+import type { AttributionOptions } from './options.ts';
+import type { StatsOwner } from './stats/slowpath-stats.ts';
+import type { StepSpan } from './step-table.ts';
+import { Tally } from './tally.ts';
+import type { StoredSlice } from './thread-log.ts';
+
+/** Writes charges down: into the steps' sums, the process's totals and the statistics. */
+export class Ledger {
+  /** Each slice once, whoever experienced it. */
+  readonly totals = new Tally();
+  readonly #options: AttributionOptions;
+  readonly #owner: StatsOwner;
+
+  constructor(options: AttributionOptions, owner: StatsOwner) {
+    this.#options = options;
+    this.#owner = owner;
+  }
+
+  /** For charges that stand. */
+  final(): ChargeSink {
+    const stats = this.#options.stats;
+    const owner = this.#owner;
+    const sums = this.into((step) => step.tally);
+    if (!stats) return sums;
+    return {
+      paid(step, slice, interval, from, to, ns, candidates) {
+        sums.paid(step, slice, interval, from, to, ns, candidates);
+        stats.paid(step, owner, interval.category, ns);
+      },
+      woken(step, slice) {
+        sums.woken(step, slice);
+        stats.woken(step, owner, slice);
+      },
+      ran(step, slice, cpuNs, candidates) {
+        sums.ran(step, slice, cpuNs, candidates);
+        stats.ran(step, owner, slice);
+      },
+    };
+  }
+
+  /** For charges into sums of the caller's choice. */
+  into(tallyOf: (step: StepSpan) => Tally | undefined): ChargeSink {
+    const { largest, isCovered } = this.#options;
+    return {
+      paid(step, slice, interval, from, to, ns, candidates) {
+        const tally = tallyOf(step);
+        tally?.pay(interval, ns, candidates);
+        if (interval.place === 'exact') tally?.event(slice, interval.category, from, to - from, largest);
+      },
+      woken(step, slice) {
+        tallyOf(step)?.wakeup(slice, isCovered(slice.cpu, readyTime(slice)));
+      },
+      ran(step, slice, cpuNs, candidates) {
+        const tally = tallyOf(step);
+        if (!tally) return;
+        tally.cpuNs += cpuNs;
+        tally.slice(slice, candidates, step.from >= slice.onAt);
+      },
+    };
+  }
+
+  /** A slice that was charged for good. */
+  total(slice: StoredSlice): void {
+    const { totals } = this;
+    this.#options.stats?.slice(slice, this.#owner);
+    for (const interval of slice.intervals) totals.pay(interval, interval.ns, 1);
+    totals.wakeup(slice, this.#options.isCovered(slice.cpu, readyTime(slice)));
+    totals.slice(slice, 1);
+    totals.cpuNs += Math.max(0, slice.offAt - slice.onAt);
+  }
+}
