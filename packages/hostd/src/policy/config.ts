@@ -6,6 +6,8 @@ export interface PolicyConfig {
   leadUs: number;
   /** Part of all wait time that may be spent armed, 0–1; the planner's price follows it. 1 arms every wait throughout. */
   armedShare: number;
+  /** Armed time that a user may spend before any wait has ended, milliseconds. */
+  startCreditMs: number;
   /** Windows planned for one wait, at most. */
   maxWindows: number;
   /** An armed wakeup must gain at least this much of what arming costs to count as benefit, nanoseconds. */
@@ -20,8 +22,8 @@ export interface PolicyConfig {
   maxClassesPerUser: number;
   /** Users whose classes are kept in memory; the least recently active is forgotten first. */
   maxUsers: number;
-  /** Sessions with a history of their own. */
-  maxSessions: number;
+  /** Sessions of one user with a history of their own. */
+  maxSessionsPerUser: number;
   /** Open waits of all sessions; the oldest is forgotten first. */
   maxOpenWaits: number;
 }
@@ -29,14 +31,15 @@ export interface PolicyConfig {
 export const defaultPolicyConfig: PolicyConfig = {
   leadUs: 1000,
   armedShare: 0.1,
+  startCreditMs: 5000,
   maxWindows: 4,
   minBenefitNs: 1000,
   holdout: 0.02,
   benefitSamples: 30,
   retryEvery: 100,
   maxClassesPerUser: 10_000,
-  maxUsers: 64,
-  maxSessions: 10_000,
+  maxUsers: 32,
+  maxSessionsPerUser: 2000,
   maxOpenWaits: 100_000,
 };
 

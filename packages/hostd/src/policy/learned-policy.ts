@@ -1,95 +1,267 @@
 import type { Micros } from '@prewake/sdk/protocol';
 import type { PolicyConfig } from './config.ts';
-import type { Plan, PlannedWindow, SignalFact, WaitEndFact, WaitFact, WakeupCost } from './facts.ts';
-import { BINS } from './grid.ts';
-import { planWindows } from './planner.ts';
+import type {
+  Plan,
+  PlannedWindow,
+  PlanReason,
+  SignalFact,
+  WaitEndFact,
+  WaitFact,
+  WakeupCost,
+} from './facts.ts';
+import { deadlineWindow } from './plan/deadline.ts';
+import { Stream } from './plan/stream.ts';
+import { armedWithin, shiftWindows } from './plan/windows.ts';
 import type { Policy } from './policy.ts';
-import { Predictor, type WaitContext } from './predictor.ts';
-import { Price } from './price.ts';
-
-interface OpenWait extends WaitContext {
-  at: Micros;
-  windows: readonly PlannedWindow[];
-}
+import type { Prediction } from './predict/predictor.ts';
+import { Recents } from './recents.ts';
+import { type PolicyState, readState, writeState } from './state.ts';
+import { type ClassSummary, summarize } from './summary.ts';
+import { UserPolicy } from './user-policy.ts';
 
 export interface PolicyOptions {
   /** Uniform in [0, 1): injected, so that a replay decides alike. */
   random: () => number;
 }
 
-export function createPolicy(config: PolicyConfig, options: PolicyOptions): Policy {
+/** A policy that learns, and whose learning outlives the process. */
+export interface LearningPolicy extends Policy {
+  /** What was learned, as plain JSON: versioned, without sessions and open waits. */
+  saveState(): PolicyState;
+  /**
+   * Takes up what was saved, in place of all that is known.
+   * @throws PrewakeError PREWAKE_STATE_CORRUPT, PREWAKE_STATE_VERSION: nothing was changed
+   */
+  loadState(state: unknown): void;
+  /** What is known of one user's classes. */
+  classes(user: number): ClassSummary[];
+  /** Open waits that are remembered. */
+  readonly openWaits: number;
+}
+
+/** A part of a wait that a signal began: it is learned as a class of its own. */
+interface Phase {
+  prediction: Prediction;
+  /** From the wait's start. */
+  from: Micros;
+}
+
+interface OpenWait {
+  readonly session: string;
+  readonly user: UserPolicy;
+  readonly at: Micros;
+  readonly kind: string;
+  readonly key: string;
+  readonly prediction: Prediction;
+  /** Why nothing is to be armed, where that was decided at its start. */
+  readonly gate: PlanReason | undefined;
+  streams: boolean;
+  windows: readonly PlannedWindow[];
+  /** Armed by earlier plans of this wait, and not yet accounted for. */
+  armedUs: Micros;
+  phases: Map<string, Phase>;
+  stream: Stream | undefined;
+}
+
+/** What a measured cost that comes in late is booked to. */
+interface EndedWait {
+  readonly user: UserPolicy;
+  readonly classId: number;
+}
+
+/** Signals of one wait that are learned from. */
+const MAX_PHASES = 4;
+/** Waits of a phase to learn before it overrules the plan that there is. */
+const PHASE_EVIDENCE = 5;
+/** What a child's exit is followed by at once, before it is known better. */
+const EXIT_WINDOW_US = 20_000;
+/** Ended waits whose measured cost may still come in. */
+const MAX_ENDED = 10_000;
+
+/** Predicts, prices and plans. See docs/prediction.md. */
+export function createPolicy(config: PolicyConfig, options: PolicyOptions): LearningPolicy {
   return new LearnedPolicy(config, options);
 }
 
-class LearnedPolicy implements Policy {
+class LearnedPolicy implements LearningPolicy {
   #config: PolicyConfig;
   #random: () => number;
-  #predictor: Predictor;
-  #price: Price;
-  #open = new Map<string, OpenWait>();
-  #hazards = new Float64Array(BINS);
+  #users: Recents<number, UserPolicy>;
+  #open: Recents<string, OpenWait>;
+  #ended = new Recents<string, EndedWait>(MAX_ENDED);
 
   constructor(config: PolicyConfig, { random }: PolicyOptions) {
     this.#config = config;
     this.#random = random;
-    this.#predictor = new Predictor(config.maxClassesPerUser);
-    this.#price = new Price(config.armedShare);
+    this.#users = new Recents(config.maxUsers);
+    this.#open = new Recents(config.maxOpenWaits);
+  }
+
+  get openWaits(): number {
+    return this.#open.size;
   }
 
   waitStarted(fact: WaitFact): Plan {
     const { wait, session, kind, key, at } = fact;
-    const open: OpenWait = { user: fact.payer.user, session, kind, key, at, windows: [] };
-    this.#open.delete(wait);
+    const user = this.#user(fact.payer.user);
+    const streams = fact.stream === true;
+    const prediction = user.predictor.start(session, kind, streams ? `${key}\0first` : key, fact.inputTokens);
+    const gate = user.gate(prediction.cls.id, this.#random());
+    const open: OpenWait = {
+      session,
+      user,
+      at,
+      kind,
+      key,
+      prediction,
+      gate: gate === 'retry' ? undefined : gate,
+      streams,
+      windows: [],
+      armedUs: 0,
+      phases: new Map(),
+      stream: undefined,
+    };
     this.#open.set(wait, open);
-    if (this.#open.size > this.#config.maxOpenWaits) {
-      this.#open.delete(this.#open.keys().next().value as string);
-    }
-    if (this.#random() < this.#config.holdout) return { wait, windows: [], reason: 'holdout' };
-    const deadline = this.#deadline(open, fact.deadline);
-    if (deadline) return { wait, windows: deadline, reason: 'deadline' };
-    this.#predictor.predict(open, this.#hazards);
-    open.windows = planWindows(this.#hazards, this.#price.value, this.#config);
-    return { wait, windows: open.windows, reason: open.windows.length > 0 ? 'predicted' : 'dispersed' };
+    if (open.gate) return { wait, windows: [], reason: open.gate };
+    const deadline = deadlineWindow(at, fact.deadline, this.#config.leadUs);
+    open.windows = user.afford(deadline ? [deadline] : user.plan(prediction));
+    if (open.windows.length === 0) return { wait, windows: [], reason: 'dispersed' };
+    return { wait, windows: open.windows, reason: gate ?? (deadline ? 'deadline' : 'predicted') };
   }
 
-  signal({ wait, at, signal, deadline }: SignalFact): Plan | undefined {
-    const open = this.#open.get(wait);
-    if (!open) return undefined;
-    const known = this.#deadline(open, deadline);
-    if (known) return { wait, windows: known, reason: 'deadline' };
-    if (signal !== 'first_token') return undefined;
-    const elapsed = at - open.at;
-    if (!(elapsed >= 0)) return undefined;
-    return { wait, windows: [{ arm: elapsed, disarm: elapsed + 10e6 }], reason: 'stream' };
+  signal({ wait, signal, at, deadline }: SignalFact): Plan | undefined {
+    const open = this.#open.peek(wait);
+    const elapsed = open ? at - open.at : Number.NaN;
+    if (!open || !(elapsed >= 0) || elapsed === Number.POSITIVE_INFINITY) return undefined;
+    const known = deadlineWindow(open.at, deadline, this.#config.leadUs);
+    if (known) return this.#replan(wait, open, elapsed, [known], 'deadline');
+    if (signal === 'first_token' || signal === 'token') return this.#token(wait, open, elapsed);
+    const phase = this.#enter(open, signal, elapsed);
+    if (!phase) return undefined;
+    if (phase.prediction.cls.histogram.events < PHASE_EVIDENCE) {
+      if (signal !== 'child_exit') return undefined;
+      const imminent = { arm: elapsed, disarm: elapsed + EXIT_WINDOW_US };
+      return this.#replan(wait, open, elapsed, [imminent], 'predicted');
+    }
+    const windows = shiftWindows(open.user.plan(phase.prediction), elapsed, elapsed);
+    return this.#replan(wait, open, elapsed, windows, windows.length > 0 ? 'predicted' : 'dispersed');
   }
 
   waitEnded({ wait, at, cancelled }: WaitEndFact): void {
-    const open = this.#open.get(wait);
+    const open = this.#open.peek(wait);
     if (!open) return;
     this.#open.delete(wait);
+    this.#ended.set(wait, { user: open.user, classId: open.prediction.cls.id });
     const us = at - open.at;
+    // What was given up, or ended before it began, says nothing of how long such waits last.
     if (cancelled || !(us >= 0) || us === Number.POSITIVE_INFINITY) return;
-    this.#predictor.predict(open, this.#hazards);
-    this.#price.observe(this.#hazards, us, armedWithin(open.windows, us));
-    this.#predictor.learn(open, us);
+    if (open.stream) this.#endStream(open, open.stream, us);
+    else {
+      open.user.learn(open.prediction, us);
+      this.#account(open, us, us);
+    }
+    open.user.predictor.note(open.prediction, us);
+    for (const { prediction, from } of open.phases.values()) {
+      if (us >= from) open.user.learn(prediction, us - from);
+    }
+    open.phases.clear();
   }
 
   sessionEnded(session: string): void {
-    for (const [wait, open] of this.#open) if (open.session === session) this.#open.delete(wait);
+    for (const [wait, open] of this.#open.entries()) if (open.session === session) this.#open.delete(wait);
+    for (const user of this.#users.values()) user.predictor.endSession(session);
   }
 
-  wakeupCost(_cost: WakeupCost): void {}
+  wakeupCost({ wait, ns, covered, cpu }: WakeupCost): void {
+    const open = this.#open.peek(wait);
+    const of = open ? { user: open.user, classId: open.prediction.cls.id } : this.#ended.peek(wait);
+    of?.user.extrasOf(of.classId).benefit.add(ns, covered, cpu);
+  }
 
-  #deadline(open: OpenWait, deadline: Micros | undefined): PlannedWindow[] | undefined {
-    if (deadline === undefined || !Number.isFinite(deadline) || !(deadline >= open.at)) return undefined;
-    const end = deadline - open.at;
-    // A timer is late by about a thousandth of its length.
-    return [{ arm: Math.max(0, end - this.#config.leadUs), disarm: end + 2000 + end * 0.002 }];
+  saveState(): PolicyState {
+    return writeState(this.#users.entries());
+  }
+
+  loadState(state: unknown): void {
+    const users = readState(state, () => new UserPolicy(this.#config));
+    this.#users = new Recents(this.#config.maxUsers);
+    this.#open = new Recents(this.#config.maxOpenWaits);
+    this.#ended = new Recents(MAX_ENDED);
+    for (const [uid, user] of users) this.#users.set(uid, user);
+  }
+
+  classes(user: number): ClassSummary[] {
+    const known = this.#users.peek(user);
+    return known ? summarize(known, this.#config) : [];
+  }
+
+  #user(uid: number): UserPolicy {
+    const known = this.#users.touch(uid);
+    if (known) return known;
+    const user = new UserPolicy(this.#config);
+    this.#users.set(uid, user);
+    return user;
+  }
+
+  #replan(
+    wait: string,
+    open: OpenWait,
+    elapsed: Micros,
+    windows: PlannedWindow[],
+    reason: PlanReason,
+  ): Plan | undefined {
+    if (open.gate) return undefined;
+    open.armedUs += armedWithin(open.windows, elapsed);
+    open.windows = open.user.afford(shiftWindows(windows, 0, elapsed), open.armedUs);
+    return { wait, windows: open.windows, reason: open.windows.length > 0 ? reason : 'dispersed' };
+  }
+
+  /** Signals begin a phase each time they come; the last of each name is learned from. */
+  #enter(open: OpenWait, signal: string, elapsed: Micros): Phase | undefined {
+    if (!open.phases.has(signal) && open.phases.size >= MAX_PHASES) return undefined;
+    const key = `${open.key}\0${signal}`;
+    const prediction = open.user.predictor.start(open.session, open.kind, key, undefined);
+    const phase = { prediction, from: elapsed };
+    open.phases.set(signal, phase);
+    return phase;
+  }
+
+  #token(wait: string, open: OpenWait, elapsed: Micros): Plan | undefined {
+    open.stream ??= this.#firstToken(open, elapsed);
+    const window = open.stream.token(elapsed);
+    if (!window) return undefined;
+    // Tokens must come often enough for what an armed microsecond costs now.
+    const worth = open.stream.logHazard > open.user.price.log;
+    return this.#replan(wait, open, elapsed, worth ? [window] : [], 'stream');
+  }
+
+  /** The wait for the first token is over: it is accounted for, and learned where the wait was announced as a stream. */
+  #firstToken(open: OpenWait, elapsed: Micros): Stream {
+    const { user, prediction } = open;
+    if (open.streams) user.learn(prediction, elapsed);
+    else user.predictor.predict(prediction, user.hazards);
+    this.#account(open, elapsed, elapsed);
+    return new Stream(elapsed, user.extras.peek(prediction.cls.id)?.cadence);
+  }
+
+  /** Tells the price what became of the last `us` of a wait, whose hazards were predicted just now. */
+  #account(open: OpenWait, us: Micros, elapsed: Micros): void {
+    open.user.price.observe(open.user.hazards, us, takeArmed(open, elapsed));
+  }
+
+  #endStream(open: OpenWait, stream: Stream, us: Micros): void {
+    const { user, prediction } = open;
+    if (!open.streams) user.learn(prediction, us);
+    user.price.observeEven(stream.logHazard, Math.max(0, us - stream.firstAt), takeArmed(open, us));
+    if (stream.cadence.gaps > 0)
+      user.extrasOf(prediction.cls.id).cadence.add(Math.exp(stream.cadence.logGap));
   }
 }
 
-function armedWithin(windows: readonly PlannedWindow[], us: Micros): Micros {
-  let sum = 0;
-  for (const { arm, disarm } of windows) sum += Math.max(0, Math.min(disarm, us) - Math.min(arm, us));
-  return sum;
+/** What the plans have armed until `elapsed` and since the last account. */
+function takeArmed(open: OpenWait, elapsed: Micros): Micros {
+  const armed = open.armedUs + armedWithin(open.windows, elapsed);
+  open.armedUs = 0;
+  open.windows = shiftWindows(open.windows, 0, elapsed);
+  return armed;
 }

@@ -1,0 +1,134 @@
+/** What a wakeup costs beyond this is queueing and not the machine's sleep: it must not drown the difference. */
+const MOST_NS = 5e6;
+/** Observations that an average remembers: machines change. */
+const MEMORY = 2000;
+/** Two-sided 95 %. */
+const QUANTILE = 1.96;
+/** CPUs of a class that are told apart; the rest share. */
+const MAX_CPUS = 8;
+
+export interface BenefitLimits {
+  /** Wakeups on each side before measurement decides. */
+  samples: number;
+  /** A gain below this is none, nanoseconds. */
+  minBenefitNs: number;
+}
+
+export interface BenefitEstimate {
+  /** Uncovered less covered cost of a wakeup, nanoseconds; its 95 % interval. */
+  gainNs: number;
+  lowNs: number;
+  highNs: number;
+  covered: number;
+  uncovered: number;
+}
+
+/** One CPU: its number, then n, mean and variance of the covered and of the uncovered. */
+export type SavedBenefit = [number, number, number, number, number, number, number][];
+
+/** Mean and variance of a cost. */
+class Moments {
+  n = 0;
+  mean = 0;
+  variance = 0;
+
+  add(value: number): void {
+    this.n = Math.min(MEMORY, this.n + 1);
+    const off = value - this.mean;
+    this.mean += off / this.n;
+    this.variance += (off * (value - this.mean) - this.variance) / this.n;
+  }
+
+  /** Squared standard error of the mean. */
+  get error(): number {
+    return this.n > 1 ? this.variance / (this.n - 1) : Number.POSITIVE_INFINITY;
+  }
+}
+
+interface Cpu {
+  covered: Moments;
+  uncovered: Moments;
+}
+
+/**
+ * What arming gains a class: the cost of its uncovered wakeups less that of the covered ones, compared on each CPU
+ * for itself, as CPUs differ.
+ */
+export class Benefit {
+  #cpus = new Map<number, Cpu>();
+
+  add(ns: number, covered: boolean, cpu: number): void {
+    if (!(ns >= 0)) return;
+    const key = this.#cpus.has(cpu) || this.#cpus.size < MAX_CPUS - 1 ? cpu : -1;
+    let at = this.#cpus.get(key);
+    if (!at) {
+      at = { covered: new Moments(), uncovered: new Moments() };
+      this.#cpus.set(key, at);
+    }
+    (covered ? at.covered : at.uncovered).add(Math.min(ns, MOST_NS));
+  }
+
+  /** Undefined where no CPU has seen both sides often enough. */
+  estimate(limits: BenefitLimits): BenefitEstimate | undefined {
+    let weights = 0;
+    let gain = 0;
+    let error = 0;
+    let covered = 0;
+    let uncovered = 0;
+    for (const cpu of this.#cpus.values()) {
+      covered += cpu.covered.n;
+      uncovered += cpu.uncovered.n;
+      if (cpu.covered.n < 2 || cpu.uncovered.n < 2) continue;
+      const weight = (cpu.covered.n * cpu.uncovered.n) / (cpu.covered.n + cpu.uncovered.n);
+      weights += weight;
+      gain += weight * (cpu.uncovered.mean - cpu.covered.mean);
+      error += weight ** 2 * (cpu.uncovered.error + cpu.covered.error);
+    }
+    if (weights === 0 || covered < limits.samples || uncovered < limits.samples) return undefined;
+    const gainNs = gain / weights;
+    const half = (QUANTILE * Math.sqrt(error)) / weights;
+    return { gainNs, lowNs: gainNs - half, highNs: gainNs + half, covered, uncovered };
+  }
+
+  /**
+   * What arming is worth against the prior: 1 until there is evidence, 0 where the gain can't be told from none by
+   * an interval that would show one, otherwise 1.
+   */
+  worth(limits: BenefitLimits): 0 | 1 {
+    const estimate = this.estimate(limits);
+    if (!estimate) return 1;
+    // All of the interval is below what counts as a gain, or it holds zero and is narrow.
+    const { lowNs, highNs } = estimate;
+    const narrow = highNs - lowNs <= 4 * limits.minBenefitNs;
+    return highNs < limits.minBenefitNs || (lowNs <= 0 && narrow) ? 0 : 1;
+  }
+
+  save(): SavedBenefit {
+    return [...this.#cpus].map(([cpu, { covered, uncovered }]) => [
+      cpu,
+      covered.n,
+      covered.mean,
+      covered.variance,
+      uncovered.n,
+      uncovered.mean,
+      uncovered.variance,
+    ]);
+  }
+
+  /** @throws RangeError where it is not what was saved */
+  restore(saved: SavedBenefit): void {
+    for (const entry of saved) {
+      if (entry.length !== 7 || !entry.every((value) => Number.isFinite(value) && value >= -1)) {
+        throw new RangeError('no measured benefit');
+      }
+      const [cpu, ...moments] = entry;
+      const covered = Object.assign(new Moments(), { n: moments[0], mean: moments[1], variance: moments[2] });
+      const uncovered = Object.assign(new Moments(), {
+        n: moments[3],
+        mean: moments[4],
+        variance: moments[5],
+      });
+      if (this.#cpus.size < MAX_CPUS) this.#cpus.set(cpu, { covered, uncovered });
+    }
+  }
+}

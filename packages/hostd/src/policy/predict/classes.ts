@@ -1,0 +1,54 @@
+import { familyOf } from './contexts.ts';
+import { BINS } from './grid.ts';
+import { Histogram } from './histogram.ts';
+import { Weights } from './mixture.ts';
+import { Regression } from './regression.ts';
+
+/** All waits of a kind, for one user. */
+export interface KindStats {
+  readonly id: number;
+  readonly name: string;
+  readonly histogram: Histogram;
+  /** Log hazards as of the last wait learned. */
+  readonly logHazards: Float32Array;
+  readonly weights: Weights;
+  readonly regression: Regression;
+}
+
+/** All waits of a kind and key, for one user. */
+export interface ClassStats {
+  readonly id: number;
+  readonly kind: string;
+  readonly key: string;
+  readonly family: number;
+  readonly histogram: Histogram;
+  /** Log hazards, backed off to the kind, as of the last wait learned. */
+  readonly logHazards: Float32Array;
+  readonly weights: Weights;
+  /** Mean length, log2 of microseconds; NaN before the first. */
+  meanLog: number;
+}
+
+export function newKind(id: number, name: string, experts: number, features: number): KindStats {
+  return {
+    id,
+    name,
+    histogram: new Histogram(),
+    logHazards: new Float32Array(BINS + 1),
+    weights: Weights.ofKind(experts),
+    regression: new Regression(features),
+  };
+}
+
+export function newClass(id: number, kind: string, key: string, experts: number): ClassStats {
+  return {
+    id,
+    kind,
+    key,
+    family: familyOf(key),
+    histogram: new Histogram(),
+    logHazards: new Float32Array(BINS + 1),
+    weights: Weights.ofClass(experts),
+    meanLog: Number.NaN,
+  };
+}

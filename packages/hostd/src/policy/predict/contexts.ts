@@ -1,0 +1,100 @@
+import type { Micros } from '@prewake/sdk/protocol';
+import type { SessionHistory } from './session-history.ts';
+
+/**
+ * The contexts in which a wait is looked up beside its class. Each is an expert: what it has seen differently from
+ * the class as a whole counts as much as it has been right before (see mixture.ts).
+ */
+export const CONTEXTS = [
+  'session', // the same class in this session
+  'previous', // after which class
+  'path', // after which two families, and how long the last took
+  'growth', // how many input tokens more than before in this session
+  'previous_growth', // both
+  'last', // how long the class's last wait in this session took
+  'kind_previous', // any class of the kind, after which class
+  'family', // any class of the family
+] as const;
+
+/** Context keys of one wait; NaN where a context does not apply. */
+export type ContextKeys = Float64Array;
+
+export interface Subject {
+  classId: number;
+  kindId: number;
+  family: number;
+  /** Whether its own session alone may use the `session` context, by the session's number. */
+  sessionId: number;
+  tokens: number;
+}
+
+/** What of a context key is left to its value, bits. Keys stay exact integers: 4 + 20 + 24 bits. */
+const VALUE = 2 ** 24;
+const OWNER = 2 ** 20;
+
+export function contextKeys(subject: Subject, history: SessionHistory): ContextKeys {
+  const { classId, tokens } = subject;
+  const { lastClass, lastFamily } = history;
+  const growth = tokens - history.lastTokens;
+  const step = Number.isNaN(tokens) ? Number.NaN : octave(growth, 1);
+  const recent = history.recent(classId);
+  const last = recent ? Math.round(recent[0] as number) : 63;
+  const path = mix(mix(lastFamily, history.familyBefore), octave(history.lastUs, 0.5));
+  return Float64Array.of(
+    key(0, classId, subject.sessionId),
+    key(1, classId, lastClass),
+    key(2, classId, path),
+    Number.isNaN(step) ? Number.NaN : key(3, classId, step),
+    Number.isNaN(step) ? Number.NaN : key(4, classId, mix(lastFamily, step)),
+    key(5, classId, last),
+    key(6, subject.kindId, lastClass),
+    key(7, subject.kindId, subject.family),
+  );
+}
+
+/** The family of a key: what stands before the first blank, without a version at its end. `Bash:python3.11 -m pytest` → `Bash:python`. */
+export function familyOf(name: string): number {
+  const blank = name.indexOf(' ');
+  let end = blank < 0 ? name.length : blank;
+  while (end > 1 && isVersion(name.charCodeAt(end - 1))) end--;
+  let hash = 2166136261;
+  for (let i = 0; i < end; i++) hash = Math.imul(hash ^ name.charCodeAt(i), 16777619);
+  return (hash >>> 8) | 1;
+}
+
+function isVersion(code: number): boolean {
+  return (code >= 48 && code <= 57) || code === 46;
+}
+
+/** Whether a key is of the context that one session has for itself. */
+export function isSessionKey(key: number): boolean {
+  return contextOf(key) === CONTEXTS.indexOf('session');
+}
+
+/** Whether a key's owner is a kind, and not a class. */
+export function kindWide(key: number): boolean {
+  return contextOf(key) >= CONTEXTS.indexOf('kind_previous');
+}
+
+/** The id of the class or kind that a context belongs to. */
+export function ownerOf(key: number): number {
+  return Math.floor(key / VALUE) % OWNER;
+}
+
+function contextOf(key: number): number {
+  return Math.floor(key / VALUE / OWNER);
+}
+
+function key(context: number, owner: number, value: number): number {
+  return (context * OWNER + (owner % OWNER)) * VALUE + (value % VALUE);
+}
+
+/** Octaves of a positive number in steps, 0 where it is not positive, 63 where it is not known. */
+function octave(value: Micros, steps: number): number {
+  if (Number.isNaN(value)) return 63;
+  return value >= 1 ? 1 + Math.min(61, Math.round(Math.log2(value) * steps)) : 0;
+}
+
+function mix(a: number, b: number): number {
+  return (Math.imul(Math.imul(a, 0x9e3779b1) ^ b, 0x85ebca6b) >>> 8) & 0xffffff;
+}

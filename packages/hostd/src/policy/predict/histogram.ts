@@ -1,0 +1,106 @@
+import type { Micros } from '@prewake/sdk/protocol';
+import { BINS, EDGES, LOG_WIDTHS, PER_OCTAVE } from './grid.ts';
+import { kernelOf } from './kernels.ts';
+
+/** Spread assumed before anything is known, squared bins: about an octave either way. */
+const FIRST_VARIANCE = 50;
+/** Bandwidth for each bin of standard deviation; below Silverman's 1.06, as waits have several modes. */
+const BANDWIDTH = 0.37;
+
+/**
+ * A decayed histogram of ended waits. Each observation is spread over neighbouring bins, the less the more there
+ * are and the closer they lie, so that few observations predict smoothly and a regular wait is predicted sharply.
+ */
+export class Histogram {
+  readonly counts: Float32Array;
+  /** Sum of counts. */
+  total = 0;
+  /** Observations ever. */
+  events = 0;
+  #mean = 0;
+  #variance = FIRST_VARIANCE;
+
+  constructor(counts: Float32Array = new Float32Array(BINS + 1)) {
+    this.counts = counts;
+  }
+
+  /** @param decay what each older observation weighs after it, 0–1 */
+  add(bin: number, decay: number): void {
+    const { counts } = this;
+    this.#spread(bin);
+    const bandwidth = BANDWIDTH * Math.sqrt(this.#variance) * (this.events + 1) ** -0.2;
+    const { radius, parts } = kernelOf(bandwidth);
+    for (let b = 0; b <= BINS; b++) counts[b] = (counts[b] as number) * decay;
+    for (let i = -radius; i <= radius; i++) {
+      const at = Math.min(BINS, Math.max(0, bin + i));
+      counts[at] = (counts[at] as number) + (parts[i + radius] as number);
+    }
+    this.total = this.total * decay + 1;
+    this.events++;
+  }
+
+  /** Writes the density, each bin's part of 1, with `parent`'s worth `strength` observations. */
+  density(parent: Float64Array, strength: number, out: Float64Array): void {
+    const { counts } = this;
+    const by = 1 / (this.total + strength);
+    for (let b = 0; b <= BINS; b++) {
+      out[b] = ((counts[b] as number) + strength * (parent[b] as number)) * by;
+    }
+  }
+
+  get mean(): number {
+    return this.#mean;
+  }
+
+  get variance(): number {
+    return this.#variance;
+  }
+
+  /** Takes up what was saved. */
+  restore(state: { total: number; events: number; mean: number; variance: number }): void {
+    this.total = state.total;
+    this.events = state.events;
+    this.#mean = state.mean;
+    this.#variance = state.variance;
+  }
+
+  #spread(bin: number): void {
+    if (this.events === 0) {
+      this.#mean = bin;
+      return;
+    }
+    const off = bin - this.#mean;
+    const rate = Math.max(0.02, 1 / (this.events + 2));
+    this.#mean += off * rate;
+    this.#variance += (off * off - this.#variance) * rate;
+  }
+}
+
+/** No duration is more likely than another, on the log scale. */
+export const UNIFORM: Float64Array = new Float64Array(BINS + 1).fill(1 / (BINS + 1));
+
+/** No hazard is below e^-40 a microsecond: a wakeup in ten thousand years. */
+const LOWEST = -40;
+
+/** Log hazards, wakeups per microsecond given that the wait has lasted so long, of a density. */
+export function logHazards(density: Float64Array, out: Float64Array | Float32Array): void {
+  let alive = 1;
+  for (let b = 0; b < BINS; b++) {
+    const mass = density[b] as number;
+    const part = alive > 1e-12 ? Math.min(1, mass / alive) : 1;
+    out[b] = part > 1e-15 ? Math.log(part / (1 - part / 2)) - (LOG_WIDTHS[b] as number) : LOWEST;
+    alive -= mass;
+  }
+  out[BINS] = LOWEST;
+}
+
+/** The median of a histogram, microseconds; NaN where it is empty. */
+export function medianOf(histogram: Histogram): Micros {
+  if (histogram.events === 0) return Number.NaN;
+  let sum = 0;
+  for (let b = 0; b <= BINS; b++) {
+    sum += histogram.counts[b] as number;
+    if (sum >= histogram.total / 2) return (EDGES[b] as number) * 2 ** (0.5 / PER_OCTAVE);
+  }
+  return Number.NaN;
+}

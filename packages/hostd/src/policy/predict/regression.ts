@@ -1,0 +1,130 @@
+import { BINS, LOG_WIDTHS, PER_OCTAVE, positionOf } from './grid.ts';
+import { Histogram, logHazards, UNIFORM } from './histogram.ts';
+
+/** Recursive least squares forgets slowly: services drift. */
+const FORGET = 0.999;
+/** Waits learned before it says anything. */
+const WARM_UP = 5;
+/** An outlier counts as this many octaves. */
+const MAX_ERROR = 2;
+/** No hazard is held to be e^6 times the class's, or less than its e^6th part. */
+const MAX_DEVIATION = 6;
+const DECAY = 0.997;
+const PRIOR_STRENGTH = 4;
+const MIDDLE = Math.floor(BINS / 2);
+
+export interface SavedRegression {
+  events: number;
+  weights: number[];
+  covariance: number[];
+  /** The histogram of errors, saved apart. */
+  errors: unknown;
+}
+
+/**
+ * Predicts the log of a wait's length from numbers that are known at its start, and keeps how far that was off as
+ * a histogram: what depends smoothly on input tokens or on recent waits needs no context for each value.
+ */
+export class Regression {
+  readonly size: number;
+  readonly weights: Float64Array;
+  #covariance: Float64Array;
+  readonly errors = new Histogram();
+  /** Log hazards a bin, at an error of 0 in the middle. */
+  #logHazards = new Float64Array(BINS + 1);
+  #gain: Float64Array;
+  #density = new Float64Array(BINS + 1);
+  events = 0;
+
+  constructor(size: number) {
+    this.size = size;
+    this.weights = new Float64Array(size);
+    this.#gain = new Float64Array(size);
+    this.#covariance = new Float64Array(size * size);
+    for (let i = 0; i < size; i++) this.#covariance[i * size + i] = i === 0 ? 100 : 1;
+  }
+
+  /** Writes log hazards less `base`. False while it knows too little. */
+  deviation(features: Float64Array, base: Float32Array | Float64Array, out: Float64Array): boolean {
+    if (this.errors.events < WARM_UP) return false;
+    // The middle of bin b stands at b + 0.5.
+    const from = MIDDLE + 0.5 - this.#position(features);
+    const whole = Math.floor(from);
+    const part = from - whole;
+    const hazards = this.#logHazards;
+    for (let b = 0; b < BINS; b++) {
+      const at = b + whole;
+      const low = hazards[Math.max(0, Math.min(BINS - 1, at))] as number;
+      const high = hazards[Math.max(0, Math.min(BINS - 1, at + 1))] as number;
+      const own = low + (high - low) * part - (LOG_WIDTHS[b] as number);
+      const off = own - (base[b] as number);
+      out[b] = clamp(off, -MAX_DEVIATION, MAX_DEVIATION);
+    }
+    return true;
+  }
+
+  learn(features: Float64Array, us: number): void {
+    const { size, weights } = this;
+    const predicted = this.#position(features);
+    const position = positionOf(us);
+    if (this.events >= WARM_UP) {
+      this.errors.add(Math.round(clamp(MIDDLE + position - predicted, 0, BINS - 1)), DECAY);
+      this.#refresh();
+    }
+    const error = clamp((position - predicted) / PER_OCTAVE, -MAX_ERROR, MAX_ERROR);
+    const gain = this.#gain;
+    const covariance = this.#covariance;
+    let scale = FORGET;
+    for (let i = 0; i < size; i++) {
+      let sum = 0;
+      for (let j = 0; j < size; j++) sum += (covariance[i * size + j] as number) * (features[j] as number);
+      gain[i] = sum;
+      scale += sum * (features[i] as number);
+    }
+    for (let i = 0; i < size; i++) {
+      weights[i] = (weights[i] as number) + ((gain[i] as number) / scale) * error;
+      for (let j = 0; j < size; j++) {
+        const at = i * size + j;
+        const less = ((gain[i] as number) * (gain[j] as number)) / scale;
+        // Bounded: forgetting must not blow up directions that are never seen.
+        covariance[at] = clamp(((covariance[at] as number) - less) / FORGET, -1e4, 1e4);
+      }
+    }
+    this.events++;
+  }
+
+  save(): Omit<SavedRegression, 'errors'> {
+    return { events: this.events, weights: [...this.weights], covariance: [...this.#covariance] };
+  }
+
+  /** Takes up what was saved; `errors` are restored before.
+   * @throws RangeError where it is not what was saved */
+  restore({ events, weights, covariance }: SavedRegression): void {
+    if (weights.length !== this.size || covariance.length !== this.size ** 2)
+      throw new RangeError('features');
+    if (![events, ...weights, ...covariance].every(Number.isFinite)) throw new RangeError('no number');
+    this.events = events;
+    this.weights.set(weights);
+    this.#covariance.set(covariance);
+    if (this.errors.events > 0) this.#refresh();
+  }
+
+  #refresh(): void {
+    this.errors.density(UNIFORM, PRIOR_STRENGTH, this.#density);
+    logHazards(this.#density, this.#logHazards);
+    // Hazards by the bin and not by time: they are shifted to where the prediction stands.
+    for (let b = 0; b < BINS; b++) {
+      this.#logHazards[b] = (this.#logHazards[b] as number) + (LOG_WIDTHS[b] as number);
+    }
+  }
+
+  #position(features: Float64Array): number {
+    let octaves = 0;
+    for (let i = 0; i < this.size; i++) octaves += (this.weights[i] as number) * (features[i] as number);
+    return clamp(octaves * PER_OCTAVE, -BINS, 2 * BINS);
+  }
+}
+
+function clamp(value: number, least: number, most: number): number {
+  return Math.min(most, Math.max(least, value));
+}

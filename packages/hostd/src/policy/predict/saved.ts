@@ -1,0 +1,134 @@
+import { decodeCounts, encodeCounts } from '../encoding.ts';
+import { newClass, newKind } from './classes.ts';
+import { CONTEXTS, isSessionKey, kindWide, ownerOf } from './contexts.ts';
+import { FEATURES } from './features.ts';
+import { BINS } from './grid.ts';
+import { type Histogram, logHazards } from './histogram.ts';
+import type { SavedWeights } from './mixture.ts';
+import { classDensity, contextHazards, kindDensity, type Predictor } from './predictor.ts';
+import type { SavedRegression } from './regression.ts';
+import { Slot } from './slots.ts';
+
+/** A histogram: total, events, mean, variance, largest count, counts as text. */
+export type SavedHistogram = [number, number, number, number, number, string];
+
+export interface SavedPredictor {
+  /** The grid that the counts lie on: another one is another format. */
+  bins: number;
+  experts: number;
+  nextId: number;
+  kinds: {
+    id: number;
+    name: string;
+    histogram: SavedHistogram;
+    weights: SavedWeights;
+    regression: SavedRegression;
+  }[];
+  classes: {
+    id: number;
+    kind: string;
+    key: string;
+    histogram: SavedHistogram;
+    weights: SavedWeights;
+    meanLog: number | null;
+  }[];
+  contexts: [number, SavedHistogram][];
+}
+
+/** All that outlives sessions. */
+export function savePredictor(predictor: Predictor): SavedPredictor {
+  return {
+    bins: BINS,
+    experts: CONTEXTS.length,
+    nextId: predictor.nextId,
+    kinds: [...predictor.kinds.values()].map(({ id, name, histogram, weights, regression }) => ({
+      id,
+      name,
+      histogram: saveHistogram(histogram),
+      weights: weights.save(),
+      regression: { ...regression.save(), errors: saveHistogram(regression.errors) },
+    })),
+    classes: [...predictor.classes.values()].map(({ id, kind, key, histogram, weights, meanLog }) => ({
+      id,
+      kind,
+      key,
+      histogram: saveHistogram(histogram),
+      weights: weights.save(),
+      meanLog: Number.isNaN(meanLog) ? null : meanLog,
+    })),
+    contexts: [...predictor.slots.entries()]
+      .filter(([key]) => !isSessionKey(key))
+      .map(([key, slot]) => [key, saveHistogram(slot.histogram)]),
+  };
+}
+
+/**
+ * Takes up what was saved into a new predictor.
+ * @throws RangeError, TypeError where it is not what was saved
+ */
+export function restorePredictor(predictor: Predictor, saved: SavedPredictor): void {
+  if (saved.bins !== BINS || saved.experts !== CONTEXTS.length) throw new RangeError('another grid');
+  predictor.nextId = integer(saved.nextId);
+  const kinds = new Map<number, Float64Array>();
+  const kindsByName = new Map<string, Float64Array>();
+  for (const entry of saved.kinds) {
+    const kind = newKind(integer(entry.id), text(entry.name), CONTEXTS.length + 1, FEATURES);
+    restoreHistogram(kind.histogram, entry.histogram);
+    kind.weights.restore(entry.weights);
+    restoreHistogram(kind.regression.errors, entry.regression.errors as SavedHistogram);
+    kind.regression.restore(entry.regression);
+    const density = kindDensity(kind, new Float64Array(BINS + 1));
+    logHazards(density, kind.logHazards);
+    kinds.set(kind.id, density);
+    kindsByName.set(kind.name, density);
+    predictor.kinds.set(kind.name, kind);
+  }
+  const classes = new Map<number, Float64Array>();
+  for (const entry of saved.classes) {
+    const cls = newClass(integer(entry.id), text(entry.kind), text(entry.key), CONTEXTS.length + 1);
+    restoreHistogram(cls.histogram, entry.histogram);
+    cls.weights.restore(entry.weights);
+    cls.meanLog = entry.meanLog === null ? Number.NaN : finite(entry.meanLog);
+    const density = classDensity(cls, kindsByName.get(cls.kind), new Float64Array(BINS + 1));
+    logHazards(density, cls.logHazards);
+    classes.set(cls.id, density);
+    predictor.classes.set(`${cls.kind}\0${cls.key}`, cls);
+  }
+  for (const [key, histogram] of saved.contexts) {
+    const parent = (kindWide(integer(key)) ? kinds : classes).get(ownerOf(key));
+    // Its class has been forgotten: what differs from it means nothing.
+    if (!parent) continue;
+    const slot = new Slot();
+    restoreHistogram(slot.histogram, histogram);
+    contextHazards(slot, parent);
+    predictor.slots.set(key, slot);
+  }
+}
+
+function saveHistogram(histogram: Histogram): SavedHistogram {
+  const { max, data } = encodeCounts(histogram.counts);
+  return [histogram.total, histogram.events, histogram.mean, histogram.variance, max, data];
+}
+
+function restoreHistogram(histogram: Histogram, saved: SavedHistogram): void {
+  const [total, events, mean, variance, max, data] = saved;
+  const numbers = [total, events, mean, variance, max].map(finite);
+  if (numbers.some((number) => number < 0)) throw new RangeError('a count below zero');
+  histogram.counts.set(decodeCounts(max, text(data), BINS + 1));
+  histogram.restore({ total, events, mean, variance });
+}
+
+export function finite(value: unknown): number {
+  if (typeof value !== 'number' || !Number.isFinite(value)) throw new TypeError(`${value} is no number`);
+  return value;
+}
+
+function integer(value: unknown): number {
+  if (!Number.isSafeInteger(value) || (value as number) < 0) throw new TypeError(`${value} is no id`);
+  return value as number;
+}
+
+function text(value: unknown): string {
+  if (typeof value !== 'string') throw new TypeError('no text');
+  return value;
+}

@@ -1,0 +1,73 @@
+import type { Micros } from '@prewake/sdk/protocol';
+import type { PolicyConfig } from './config.ts';
+import type { PlannedWindow, PlanReason } from './facts.ts';
+import { Benefit } from './plan/benefit.ts';
+import { Price } from './plan/price.ts';
+import { Cadence } from './plan/stream.ts';
+import { cutToCredit, planWindows } from './plan/windows.ts';
+import { BINS } from './predict/grid.ts';
+import { type Prediction, Predictor } from './predict/predictor.ts';
+import { Recents } from './recents.ts';
+
+/** What is measured of a class beside its waits. */
+export interface ClassExtras {
+  benefit: Benefit;
+  cadence: Cadence;
+  /** Waits since arming was last tried, while it brings nothing. */
+  sinceRetry: number;
+}
+
+/** All that is learned of one user's waits. Nothing of it is seen by another user. */
+export class UserPolicy {
+  readonly predictor: Predictor;
+  readonly price: Price;
+  readonly extras: Recents<number, ClassExtras>;
+  readonly hazards = new Float64Array(BINS + 1);
+  #config: PolicyConfig;
+
+  constructor(config: PolicyConfig) {
+    this.#config = config;
+    this.predictor = new Predictor({
+      maxClasses: config.maxClassesPerUser,
+      maxSessions: config.maxSessionsPerUser,
+    });
+    this.price = new Price(config.armedShare, config.startCreditMs * 1000);
+    this.extras = new Recents(config.maxClassesPerUser);
+  }
+
+  /** Windows of a wait, or of the rest of it, from when it is predicted. */
+  plan(prediction: Prediction): PlannedWindow[] {
+    this.predictor.predict(prediction, this.hazards);
+    return planWindows(this.hazards, this.price.log, this.#config);
+  }
+
+  /** Nothing is planned that this user's credit could not pay, less what the wait has spent already. */
+  afford(windows: PlannedWindow[], spent: Micros = 0): PlannedWindow[] {
+    return cutToCredit(windows, this.price.credit - spent, this.#config.armedShare);
+  }
+
+  /** Why a wait of this class is armed or not, before its prediction. */
+  gate(classId: number, random: number): Extract<PlanReason, 'holdout' | 'no_benefit' | 'retry'> | undefined {
+    if (random < this.#config.holdout) return 'holdout';
+    const extras = this.extras.peek(classId);
+    const limits = { samples: this.#config.benefitSamples, minBenefitNs: this.#config.minBenefitNs };
+    if (!extras || extras.benefit.worth(limits) > 0) return undefined;
+    extras.sinceRetry++;
+    if (extras.sinceRetry < this.#config.retryEvery) return 'no_benefit';
+    extras.sinceRetry = 0;
+    return 'retry';
+  }
+
+  extrasOf(classId: number): ClassExtras {
+    const known = this.extras.touch(classId);
+    if (known) return known;
+    const extras = { benefit: new Benefit(), cadence: new Cadence(), sinceRetry: 0 };
+    this.extras.set(classId, extras);
+    return extras;
+  }
+
+  /** A wait, or a part of it, has ended after `us`. */
+  learn(prediction: Prediction, us: Micros): void {
+    this.predictor.learn(prediction, us, this.hazards);
+  }
+}
