@@ -1,13 +1,37 @@
 import type { Kernel } from '../kernel/kernel.ts';
 import type { LatencyRequest } from '../kernel/latency-qos.ts';
+import { FrequencyPolicyGuard } from './frequency-policy.ts';
+import { FrequencyPreferenceGuard } from './frequency-preference.ts';
+import { FrequencyTaskGuard } from './frequency-task.ts';
 import type { Guard, GuardId } from './guard.ts';
 import { IdleCpuGuard } from './idle-cpu.ts';
 import { IdleGlobalGuard } from './idle-global.ts';
+import { IdleStateGuard } from './idle-state.ts';
+import { PlacementGuard } from './placement.ts';
+import { SchedulerSliceGuard } from './scheduler-slice.ts';
+import { TimerSlackGuard } from './timer-slack.ts';
 
 export type GuardSet = ReadonlyMap<GuardId, Guard>;
 
-/** Every guard there is, in order of preference within its kind. */
-export function buildGuards(kernel: Kernel, request?: LatencyRequest): GuardSet {
-  const guards: Guard[] = [new IdleCpuGuard(kernel), new IdleGlobalGuard(kernel, request)];
+export interface BuildOptions {
+  /** Part of a CPU's highest frequency that frequency guards ask for, 0–1; default 0.5. */
+  capacity?: number | undefined;
+  /** An inherited request on the machine-wide latency limit. */
+  request?: LatencyRequest | undefined;
+}
+
+/** Every guard that there is, for this machine or not. */
+export function buildGuards(kernel: Kernel, { capacity = 0.5, request }: BuildOptions = {}): GuardSet {
+  const guards: Guard[] = [
+    new IdleCpuGuard(kernel),
+    new IdleGlobalGuard(kernel, request),
+    new IdleStateGuard(kernel),
+    new FrequencyPreferenceGuard(kernel),
+    new FrequencyPolicyGuard(kernel, capacity),
+    new FrequencyTaskGuard(kernel, capacity),
+    new SchedulerSliceGuard(kernel),
+    new TimerSlackGuard(kernel),
+    new PlacementGuard(kernel),
+  ];
   return new Map(guards.map((guard) => [guard.id, guard]));
 }

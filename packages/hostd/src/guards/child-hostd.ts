@@ -6,6 +6,13 @@ import { fileURLToPath } from 'node:url';
 import type { GuardControllerOptions } from './create.ts';
 import type { WindowRequest } from './guard.ts';
 
+/** What a child hostd is asked to do. */
+export interface ChildWishes extends GuardControllerOptions {
+  windows: Partial<WindowRequest>[];
+  /** SIGKILL itself before or after its n-th write (1 is the first); 0: only say each write. */
+  kill?: { at: number; when: 'before' | 'after' };
+}
+
 /** For tests: {@link file://./fixture-hostd.ts} as a child process, and what it said. */
 export interface ChildHostd {
   process: ChildProcess;
@@ -17,16 +24,15 @@ export interface ChildHostd {
 }
 
 export async function startChildHostd(
-  wishes: GuardControllerOptions & { windows: Partial<WindowRequest>[] },
+  wishes: ChildWishes,
   /** Called when it has the controls, and before it arms. */
   beforeArming: () => void = () => {},
 ): Promise<ChildHostd> {
-  const entry = fileURLToPath(new URL('./fixture-hostd.ts', import.meta.url));
-  const child = spawn(
-    process.execPath,
-    ['--no-warnings', '--conditions=@prewake/source', entry, JSON.stringify(wishes)],
-    { stdio: ['pipe', 'pipe', 'inherit'] },
-  );
+  // As it ships: compiled.
+  const entry = fileURLToPath(new URL('../../dist/guards/fixture-hostd.js', import.meta.url));
+  const child = spawn(process.execPath, [entry, JSON.stringify(wishes)], {
+    stdio: ['pipe', 'pipe', 'inherit'],
+  });
   const said: Record<string, unknown>[] = [];
   createInterface({ input: child.stdout as NodeJS.ReadableStream }).on('line', (line) =>
     said.push(JSON.parse(line)),
@@ -38,20 +44,33 @@ export async function startChildHostd(
     );
     return said.find(match) as Record<string, unknown>;
   };
-  await heard((message) => message.mode !== undefined);
+  const ended = () => child.exitCode !== null || child.signalCode !== null;
+  await until(
+    () => ended() || said.some((message) => message.mode !== undefined),
+    () => JSON.stringify(said),
+  );
   beforeArming();
+  child.stdin?.on('error', () => {});
   child.stdin?.write('\n');
-  await heard((message) => message.armed === true);
-  return { process: child, said, heard, guardian: said[0]?.guardian as number };
+  await until(
+    () => ended() || said.some((message) => message.armed === true),
+    () => JSON.stringify(said),
+  );
+  return {
+    process: child,
+    said,
+    heard,
+    guardian: said.find((message) => message.guardian)?.guardian as number,
+  };
 }
 
-/** Waits until something holds; a minute is plenty on any machine. */
+/** Waits until something holds; two minutes are plenty on any machine. */
 export async function until(holds: () => boolean, why: () => string = () => ''): Promise<void> {
-  for (let i = 0; i < 3000; i++) {
+  for (let i = 0; i < 6000; i++) {
     if (holds()) return;
     await sleep(20);
   }
-  throw new Error(`did not happen within a minute. ${why()}`);
+  throw new Error(`did not happen within two minutes. ${why()}`);
 }
 
 /** Whether a process runs (a zombie does not). */

@@ -10,9 +10,13 @@ export interface GuardConfig {
   scheduler?: GuardChoice;
   timer?: GuardChoice;
   placement?: GuardChoice;
+  /** Part of a CPU's highest frequency that a frequency guard asks for, 0–1; default 0.5, as half of capacity. */
+  capacity?: number;
+  /** CPUs that may be armed; default all. */
+  cpus?: readonly number[] | 'all';
 }
 
-type Kind = keyof GuardConfig;
+type Kind = Exclude<keyof GuardConfig, 'capacity' | 'cpus'>;
 
 /** In order of preference. At most one of a kind is chosen. */
 export const KINDS: Readonly<Record<Kind, readonly GuardId[]>> = {
@@ -21,11 +25,6 @@ export const KINDS: Readonly<Record<Kind, readonly GuardId[]>> = {
   scheduler: ['scheduler.slice'],
   timer: ['timer.slack'],
   placement: ['placement'],
-};
-
-/** Kinds that are chosen only when the configuration names a guard, and why. */
-const OFF_BY_DEFAULT: Partial<Record<Kind, string>> = {
-  placement: 'off by default: it takes the scheduler a choice',
 };
 
 export interface Choice {
@@ -43,7 +42,7 @@ export function chooseGuards(guards: GuardSet, config: GuardConfig = {}): Choice
     for (const id of KINDS[kind]) {
       const guard = guards.get(id);
       if (!guard) continue;
-      const probed = guard.probe();
+      const probed = probe(guard);
       const verdict = judge(kind, choice, probed, taken);
       if (verdict.chosen) {
         taken = id;
@@ -53,6 +52,16 @@ export function chooseGuards(guards: GuardSet, config: GuardConfig = {}): Choice
     }
   }
   return { availability, chosen };
+}
+
+/** A probe that fails says why not. */
+function probe(guard: Guard): Availability {
+  try {
+    return guard.probe();
+  } catch (error) {
+    const reason = error instanceof Error ? error.message : String(error);
+    return { guard: guard.id, available: false, chosen: false, reason };
+  }
 }
 
 function judge(
@@ -73,8 +82,6 @@ function judge(
       ? because(true, 'named in the configuration')
       : because(false, `the configuration names ${choice}`);
   }
-  const off = OFF_BY_DEFAULT[kind];
-  if (off) return because(false, off);
   if (taken) return because(false, `${taken} comes first`);
   if (probed.discouraged) return because(false, probed.discouraged);
   return because(true, 'chosen for this machine');

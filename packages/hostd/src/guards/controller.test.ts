@@ -1,8 +1,9 @@
-import { mkdtempSync, readFileSync, rmSync, unlinkSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, statSync, unlinkSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { type FixtureTree, fixtureTree } from '../kernel/fixture-tree.ts';
+import type { WriteOp } from '../kernel/writer.ts';
 import { createGuardController, type GuardControllerOptions, type MachineGuards } from './create.ts';
 import { FixtureClock } from './fixture-clock.ts';
 import type { GuardEvent, WindowRequest } from './guard.ts';
@@ -38,6 +39,7 @@ async function guardsOf(options: Partial<GuardControllerOptions> = {}): Promise<
     guardian: false,
     waitMs: 0,
     ...options,
+    config: { scheduler: 'off', ...options.config },
   });
   guards.onEvent = (event) => events.push(event);
   open.push(guards);
@@ -171,14 +173,84 @@ test('a foreign value wins, is left alone, and is said once', async () => {
   expect(tree.get(LIMIT1)).toBe('77');
 });
 
-test('a CPU that has gone away neither throws nor keeps the others from being restored', async () => {
+test('a CPU that has gone away neither throws nor keeps the others from being armed and restored', async () => {
   const guards = await guardsOf();
+  tree.remove('sys/devices/system/cpu/cpu0/power');
   const hold = guards.arm(window({ cpus: [0, 1] }));
-  tree.remove('sys/devices/system/cpu/cpu0');
+  expect(hold).toMatchObject({ weight: 1, cpus: [1] });
+  expect(events[0]).toMatchObject({ type: 'failed', code: 'PREWAKE_GUARD_ENOENT', target: { cpu: 0 } });
   guards.release(hold);
   expect(tree.get(LIMIT1)).toBe('0');
-  expect(guards.arm(window({ cpus: [7] }))).toMatchObject({ weight: 0, cpus: [] });
-  expect(events.at(-1)).toMatchObject({ type: 'failed', code: 'PREWAKE_GUARD_ENOENT' });
+});
+
+test('a CPU that is offline, unknown or not allowed by the configuration is not armed', async () => {
+  tree.set('sys/devices/system/cpu/online', '1');
+  const guards = await guardsOf({ config: { cpus: [0, 1] } });
+  expect(guards.arm(window({ cpus: [0, 1, 7] })).cpus).toEqual([1]);
+  expect(tree.get(LIMIT0)).toBe('0');
+  guards.close();
+  const none = await guardsOf({ config: { cpus: [0] } });
+  expect(none.arm(window({ cpus: [1] }))).toMatchObject({ weight: 0, cpus: [] });
+  expect(events.filter((event) => event.type === 'failed')).toEqual([]);
+});
+
+test('a control that cannot be put back now (its CPU is offline) is put back later', async () => {
+  let offline = false;
+  const before = () => {
+    if (offline) throw Object.assign(new Error('EBUSY'), { code: 'EBUSY' });
+  };
+  const tap = { before: (op: WriteOp) => op.kind === 'sysfs' && before(), after() {} };
+  const guards = await guardsOf({ tap });
+  const hold = guards.arm(window());
+  offline = true;
+  guards.release(hold);
+  expect(tree.get(LIMIT1)).toBe('50');
+  expect([...claims().keys()]).toEqual(['idle.cpu cpu:1']);
+  expect(events.at(-1)).toMatchObject({ type: 'failed', code: 'PREWAKE_RESTORE_PENDING' });
+  clock.advance(10e6);
+  expect(tree.get(LIMIT1)).toBe('50');
+  offline = false;
+  clock.advance(60e6);
+  expect(tree.get(LIMIT1)).toBe('0');
+  expect(claims().size).toBe(0);
+  expect(events.filter((event) => event.type === 'failed')).toHaveLength(1);
+  expect(clock.timers).toBe(0);
+});
+
+test('armed again before it could be put back, the value found first is the one put back', async () => {
+  tree.set(LIMIT1, '300');
+  let offline = false;
+  const before = () => {
+    if (offline) throw Object.assign(new Error('EBUSY'), { code: 'EBUSY' });
+  };
+  const guards = await guardsOf({ tap: { before: (op) => op.kind === 'sysfs' && before(), after() {} } });
+  const hold = guards.arm(window());
+  offline = true;
+  guards.release(hold);
+  offline = false;
+  guards.release(guards.arm(window({ latencyUs: 20 })));
+  expect(tree.get(LIMIT1)).toBe('300');
+  expect(claims().size).toBe(0);
+});
+
+test('a journal that cannot be written arms nothing', async () => {
+  const before = (op: WriteOp) => {
+    if (op.value.startsWith('["intent"')) throw Object.assign(new Error('ENOSPC'), { code: 'ENOSPC' });
+  };
+  const guards = await guardsOf({ tap: { before, after() {} } });
+  expect(guards.arm(window()).cpus).toEqual([]);
+  expect(tree.get(LIMIT1)).toBe('0');
+  expect(events.map((event) => event.type)).toEqual(['failed']);
+});
+
+test('a journal stays small, however long it is in use', async () => {
+  const guards = await guardsOf();
+  const kept = guards.arm(window({ cpus: [0], expiresAt: clock.now() + 600e6 }));
+  for (let i = 0; i < 3000; i++) guards.release(guards.arm(window()));
+  expect(statSync(join(dir, 'guards.journal')).size).toBeLessThan(300_000);
+  expect([...claims().keys()]).toEqual(['idle.cpu cpu:0']);
+  guards.release(kept);
+  expect(tree.get(LIMIT0)).toBe('0');
 });
 
 test('suspend voids every lease', async () => {

@@ -32,6 +32,8 @@ export interface LeaseControllerOptions {
   availability: () => readonly Availability[];
   /** The chosen guards; none in observe mode. */
   guards: () => readonly Guard[];
+  /** Whether a CPU is online and may be armed. */
+  eligible: (cpu: number) => boolean;
   arbiter: Arbiter;
   clock: GuardClock;
   /** Whether the leases still hold, and the guardian's heartbeat. */
@@ -70,11 +72,15 @@ export class LeaseController implements GuardController {
     const now = clock.now();
     const refused: Hold = { id, weight: 0, cpus: [] };
     if (this.#closed || !(window.expiresAt > now) || !Number.isFinite(window.expiresAt)) return refused;
-    if (!watch.ready(now)) return refused;
-    const parts = this.#plan(window).filter((part) => arbiter.want(part.guard, part.target, id, part.wanted));
-    if (parts.length === 0) return refused;
+    const plan = this.#plan(window);
+    if (plan.length === 0 || !watch.ready(now)) return refused;
+    const parts = plan.filter((part) => arbiter.want(part.guard, part.target, id, part.wanted));
+    if (parts.length === 0) {
+      if (this.#windows.size === 0) this.#rest();
+      return refused;
+    }
     const { owner, reason, expiresAt } = window;
-    const hold: Hold = { id, weight: weigh(parts), cpus: coveredCpus(window, parts) };
+    const hold: Hold = { id, weight: weigh(parts), cpus: this.#covered(window, parts) };
     this.#windows.set(id, { hold, owner, reason, since: now, expiresAt, parts });
     const ids = this.#owners.get(owner);
     if (ids) ids.add(id);
@@ -118,7 +124,7 @@ export class LeaseController implements GuardController {
       if (!guard.id.startsWith('idle.') && guards().some((other) => other.id.startsWith('idle.'))) continue;
       const window = { owner: '', reason: '', cpus: [cpu], tasks: [], latencyUs: 0, expiresAt: 0 };
       const targets = guard.targets(window);
-      if (targets.length > 0 && targets.every((target) => arbiter.armed(guard, target))) return true;
+      if (targets.some((target) => arbiter.armed(guard, target))) return true;
     }
     return false;
   }
@@ -140,7 +146,11 @@ export class LeaseController implements GuardController {
     this.#options.close();
   }
 
-  #plan(window: WindowRequest): Part[] {
+  #plan(request: WindowRequest): Part[] {
+    const cpus = request.cpus.filter(this.#options.eligible);
+    const window = cpus.length === request.cpus.length ? request : { ...request, cpus };
+    // None of the CPUs that it asks for may be armed: its threads alone are not worth it.
+    if (cpus.length === 0 && request.cpus.length > 0) return NOTHING;
     const parts: Part[] = [];
     try {
       for (const guard of this.#options.guards()) {
@@ -157,6 +167,17 @@ export class LeaseController implements GuardController {
       return NOTHING;
     }
     return parts;
+  }
+
+  #covered(window: WindowRequest, parts: readonly Part[]): number[] {
+    const cpus = new Set<number>();
+    for (const { target } of parts) {
+      if (target.type === 'cpu' || target.type === 'idle_state') cpus.add(target.cpu);
+      else if (target.type !== 'task') {
+        for (const cpu of window.cpus) if (this.#options.eligible(cpu)) cpus.add(cpu);
+      }
+    }
+    return [...cpus].sort((a, b) => a - b);
   }
 
   #releaseId(id: number): void {
@@ -180,7 +201,7 @@ export class LeaseController implements GuardController {
     const now = this.#options.clock.now();
     this.#options.watch.check(now);
     let next = Number.POSITIVE_INFINITY;
-    for (const { hold, owner, reason, expiresAt } of [...this.#windows.values()]) {
+    for (const { hold, owner, reason, expiresAt } of this.#windows.values()) {
       if (expiresAt <= now) {
         this.release(hold);
         this.onEvent?.({ type: 'expired', owner, reason, at: now });
@@ -201,13 +222,4 @@ export class LeaseController implements GuardController {
 
 function weigh(parts: readonly Part[]): number {
   return parts.reduce((sum, { guard, target }) => sum + guard.weight(target), 0);
-}
-
-function coveredCpus(window: WindowRequest, parts: readonly Part[]): number[] {
-  const cpus = new Set<number>();
-  for (const { target } of parts) {
-    if (target.type === 'cpu' || target.type === 'idle_state') cpus.add(target.cpu);
-    else if (target.type === 'host' || target.type === 'policy') for (const cpu of window.cpus) cpus.add(cpu);
-  }
-  return [...cpus].sort((a, b) => a - b);
 }

@@ -1,3 +1,4 @@
+import { onlineCpus } from '../kernel/cpus.ts';
 import { openKernel } from '../kernel/kernel.ts';
 import type { SyscallTap } from '../kernel/writer.ts';
 import { Arbiter } from './arbiter.ts';
@@ -49,7 +50,7 @@ export interface MachineGuards extends GuardController {
 export async function createGuardController(options: GuardControllerOptions): Promise<MachineGuards> {
   const { root = '/', runtimeDir, clock = systemClock, dryRun = false } = options;
   const kernel = openKernel(root, { tap: options.tap, dryRun });
-  const guards = buildGuards(kernel);
+  const guards = buildGuards(kernel, { capacity: options.config?.capacity });
   const global = guards.get('idle.global') as IdleGlobalGuard;
   let replayed: RestoreReport = { entries: [], left: [], livingOwner: undefined };
   let reason: string | undefined;
@@ -88,14 +89,17 @@ export async function createGuardController(options: GuardControllerOptions): Pr
   }
 
   let cancelRetry: (() => void) | undefined;
+  let retryMs = 1000;
   const arbiter: Arbiter = new Arbiter({
     journal: mode === 'arm' ? journal : undefined,
     now: () => clock.now(),
     emit,
     onPending: () => {
-      cancelRetry ??= clock.after(1000, () => {
+      cancelRetry ??= clock.after(retryMs, () => {
         cancelRetry = undefined;
+        retryMs = Math.min(retryMs * 2, 60_000);
         arbiter.retry();
+        if (arbiter.pending === 0) retryMs = 1000;
       });
     },
   });
@@ -107,10 +111,19 @@ export async function createGuardController(options: GuardControllerOptions): Pr
     onVoid(why) {
       emit({ type: 'void', reason: why, at: clock.now() });
       controller.releaseAll();
-      if (why !== 'restored') choice = chooseGuards(guards, options.config);
+      if (why === 'restored') return;
+      choice = chooseGuards(guards, options.config);
+      cpus = eligible();
     },
   });
+  const eligible = () => {
+    const online = new Set(onlineCpus(kernel.files));
+    const { cpus = 'all' } = options.config ?? {};
+    return new Set(cpus === 'all' ? online : cpus.filter((cpu) => online.has(cpu)));
+  };
+  let cpus = eligible();
   const leases: LeaseControllerOptions = {
+    eligible: (cpu) => cpus.has(cpu),
     availability: () => choice.availability,
     guards: () => (mode === 'observe' ? [] : choice.chosen),
     arbiter,

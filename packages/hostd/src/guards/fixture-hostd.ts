@@ -2,16 +2,31 @@
  * For tests: a process that holds guards, to be killed or stopped. Takes its wishes as JSON in the first argument,
  * prints a JSON line for each thing that happens, and arms at each line on its standard input.
  */
+import { writeSync } from 'node:fs';
 import { createInterface } from 'node:readline';
 import { monotonicMicros } from '@prewake/sdk/protocol';
-import { createGuardController, type GuardControllerOptions } from './create.ts';
-import type { WindowRequest } from './guard.ts';
+import type { SyscallTap } from '../kernel/writer.ts';
+import type { ChildWishes } from './child-hostd.ts';
+import { createGuardController } from './create.ts';
 
-const wishes: GuardControllerOptions & { windows: Partial<WindowRequest>[] } = JSON.parse(
-  process.argv[2] as string,
-);
-const say = (message: object) => console.log(JSON.stringify(message));
-const guards = await createGuardController(wishes);
+const wishes: ChildWishes = JSON.parse(process.argv[2] as string);
+// Ends this process by SIGKILL before or after the n-th write, counted from 1.
+const { kill } = wishes;
+let writes = 0;
+const tap: SyscallTap = {
+  before(op) {
+    writes++;
+    say({ write: writes, ...op });
+    if (kill?.at === writes && kill.when === 'before') process.kill(process.pid, 'SIGKILL');
+  },
+  after() {
+    if (kill?.at === writes && kill.when === 'after') process.kill(process.pid, 'SIGKILL');
+  },
+};
+function say(message: object): void {
+  writeSync(1, `${JSON.stringify(message)}\n`);
+}
+const guards = await createGuardController({ ...wishes, ...(kill ? { tap } : {}) });
 guards.onEvent = say;
 const arm = () => {
   for (const window of wishes.windows) {

@@ -24,6 +24,8 @@ export interface GuardianOptions {
 }
 
 const RETRY_MS = 1000;
+/** `a`. */
+const ARMED = 0x61;
 
 /**
  * The guardian's whole life, without an event loop: it blocks in poll(2), for ever while nothing is armed and
@@ -34,44 +36,51 @@ export function runGuardian(options: GuardianOptions): void {
   ignoreSignals();
   const kernel = openKernel(options.root, { tap: options.tap });
   const request = options.latencyFd < 0 ? undefined : new LatencyRequest(options.latencyFd, kernel.writer);
-  const guards = buildGuards(kernel);
+  const guards = buildGuards(kernel, { request });
   const say = (message: object) => report(options.report, message);
 
   /** True once nothing is left to put back. */
-  const restore = (why: string, alive: boolean): boolean => {
-    try {
-      if (alive) markVoid(options.runtimeDir, why);
+  const restore = (why: string): boolean =>
+    withJournalLock(options.runtimeDir, () => {
       request?.set(NO_CONSTRAINT);
-      return withJournalLock(options.runtimeDir, () => {
-        const { owner, claims } = loadJournal(options.runtimeDir);
-        if (owner?.pid !== options.owner.pid || owner.startTime !== options.owner.startTime) return true;
-        const { entries, left } = restoreAll(guards, [...claims.values()]);
-        // Again after: hostd may have come back meanwhile and armed what this has just restored.
-        if (alive) markVoid(options.runtimeDir, why);
-        if (entries.length > 0) say({ restored: entries, why });
-        return left.length === 0;
-      });
-    } catch (error) {
-      say({ error: error instanceof Error ? error.message : String(error), why });
-      return false;
-    }
+      const { owner, claims } = loadJournal(options.runtimeDir);
+      if (owner?.pid !== options.owner.pid || owner.startTime !== options.owner.startTime) return true;
+      const { entries, left } = restoreAll(guards, [...claims.values()]);
+      if (entries.length > 0) say({ restored: entries, why });
+      return left.length === 0;
+    });
+
+  /** hostd may come back at any moment, also in between: it is told before and after that its leases are void. */
+  const restoreStalled = (): void => {
+    markVoid(options.runtimeDir, 'guardian');
+    restore('stall');
+    markVoid(options.runtimeDir, 'guardian');
   };
 
   say({ ready: true });
+  const attempt = <T>(run: () => T): T | undefined => {
+    try {
+      return run();
+    } catch (error) {
+      say({ error: error instanceof Error ? error.message : String(error) });
+      return undefined;
+    }
+  };
+
   let armed = false;
   const buffer = Buffer.alloc(256);
   for (;;) {
     if (!readable(pipe, armed ? STALL_MS : -1)) {
-      // Keep looking until hostd is heard again: it may wake just to finish one more write.
-      if (armed) restore('stall', true);
+      // Again and again until it is heard: it may wake just to finish one more write.
+      if (armed) attempt(restoreStalled);
       continue;
     }
     const length = readSync(pipe, buffer, 0, buffer.length, null);
     if (length === 0) break;
-    armed = buffer[length - 1] === 0x61;
+    armed = buffer[length - 1] === ARMED;
   }
   const pause = new Int32Array(new SharedArrayBuffer(4));
-  while (!restore('death', false)) Atomics.wait(pause, 0, 0, RETRY_MS);
+  while (!attempt(() => restore('death'))) Atomics.wait(pause, 0, 0, RETRY_MS);
   kernel.close();
 }
 

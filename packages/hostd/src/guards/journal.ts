@@ -70,7 +70,8 @@ export class Journal {
     try {
       mkdirSync(dir, { recursive: true, mode: 0o755 });
       this.#voids = openSync(join(dir, VOIDS), 'a', 0o600);
-      this.#voidsSeen = fstatSync(this.#voids).size;
+      ftruncateSync(this.#voids, 0);
+      this.#voidsSeen = 0;
       this.#fd = this.#rewrite();
     } catch (cause) {
       throw new PrewakeError('PREWAKE_JOURNAL_UNWRITABLE', `the guard journal in ${dir} cannot be written`, {

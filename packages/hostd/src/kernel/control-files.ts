@@ -102,6 +102,24 @@ export class ControlFiles {
     });
   }
 
+  /** {@link read} of a file that is not worth a kept descriptor (a process's own). */
+  readOnce(path: string): string {
+    return readFileSync(this.path(path), 'latin1').trim();
+  }
+
+  /** {@link write} to a file that is not worth a kept descriptor. */
+  writeOnce(kind: 'sysfs' | 'proc', path: string, value: string): void {
+    this.#writer.run(kind, path, value, () => {
+      const fd = openSync(this.path(path), 'w');
+      try {
+        // Not at an offset: a seq_file refuses pwrite with ESPIPE.
+        writeSync(fd, value, null, 'latin1');
+      } finally {
+        closeSync(fd);
+      }
+    });
+  }
+
   /** The descriptor of a control that was removed and came back (hotplug) answers ENODEV: open it anew, once. */
   #retry<T>(path: string, use: (fd: number) => T): T {
     const kept = this.#fds.get(path);

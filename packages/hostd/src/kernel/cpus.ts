@@ -32,14 +32,6 @@ export function onlineCpus(files: ControlFiles): number[] {
   return parseCpuList(files.peek(`${CPU}/online`) ?? '');
 }
 
-/** The CPUs of the same physical core, itself included. */
-export function coreSiblings(files: ControlFiles, cpu: number): number[] {
-  const topology = `${CPU}/cpu${cpu}/topology`;
-  const list = files.peek(`${topology}/core_cpus_list`) ?? files.peek(`${topology}/thread_siblings_list`);
-  const siblings = list === undefined ? [] : parseCpuList(list);
-  return siblings.includes(cpu) ? siblings : [cpu];
-}
-
 /**
  * A CPU's capacity relative to the largest on the machine, (0, 1]: `cpu_capacity` where the kernel publishes it
  * (arm64, hybrid x86), else the ratio of maximum frequencies, else 1.

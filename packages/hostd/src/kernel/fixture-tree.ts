@@ -1,4 +1,12 @@
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 
@@ -76,7 +84,7 @@ export function fixtureTree(options: FixtureOptions = {}): FixtureTree {
   }
   tree.set('dev/cpu_dma_latency', '');
   for (const [path, value] of Object.entries(options.files ?? {})) tree.set(path, value);
-  // Processes are real ones.
-  symlinkSync('/proc', join(root, 'proc'));
+  // Processes are real ones, unless a test brings its own.
+  if (!existsSync(join(root, 'proc'))) symlinkSync('/proc', join(root, 'proc'));
   return tree;
 }

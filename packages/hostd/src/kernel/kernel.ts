@@ -8,6 +8,8 @@ export interface Kernel {
   writer: KernelWriter;
   files: ControlFiles;
   kicker: CpuKicker;
+  /** Nothing will be written. */
+  dryRun: boolean;
   /** Why this process may not write a control, in a sentence; undefined where it may, or only pretends to. */
   denied(path: string): string | undefined;
   close(): void;
@@ -28,6 +30,7 @@ export function openKernel(root = '/', { tap, dryRun = false }: KernelOptions = 
     writer,
     files,
     kicker,
+    dryRun,
     denied(path) {
       if (dryRun || files.writable(path)) return undefined;
       return `no permission to write /${path} (uid ${process.getuid?.()})`;

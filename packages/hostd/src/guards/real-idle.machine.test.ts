@@ -1,13 +1,16 @@
 import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterEach, beforeEach, expect, test } from 'vitest';
+import { afterEach, beforeEach, expect, test, vi } from 'vitest';
 import { onlineCpus } from '../kernel/cpus.ts';
 import { openKernel } from '../kernel/kernel.ts';
 import { type ChildHostd, runs, startChildHostd, until } from './child-hostd.ts';
 import type { GuardControllerOptions } from './create.ts';
 import { restore } from './replay.ts';
-import { verifyGuard } from './verify.ts';
+import { type Verdict, verifyGuard } from './verify.ts';
+
+// Another hostd on this machine may have the controls for a while.
+vi.setConfig({ testTimeout: 180_000 });
 
 // This machine's own controls: what they read before is what they must read after, also when a test fails.
 const cpu = onlineCpus(openKernel().files).at(-1) ?? 0;
@@ -51,7 +54,7 @@ afterEach(async () => {
 async function hostd(options: Partial<GuardControllerOptions>): Promise<ChildHostd> {
   const windows = [{ cpus: [cpu], latencyUs: 0 }];
   // Another test's hostd may have the controls: there is one for one machine.
-  child = await startChildHostd({ runtimeDir: dir, windows, waitMs: 60_000, ...options }, () => {
+  child = await startChildHostd({ runtimeDir: dir, windows, waitMs: 120_000, ...options }, () => {
     before = { limit: read(), qos: qos() };
   });
   expect(child.said[0]).toMatchObject({ mode: 'arm' });
@@ -89,8 +92,12 @@ test('the global limit: in force while held, lifted when its owner is stopped or
 test.each(['idle.cpu', 'idle.global'] as const)(
   '%s works by effect: while it is held at 0, the CPU enters no state but POLL',
   async (id) => {
-    const verdict = await verifyGuard({ guard: id, cpu, runtimeDir: dir, seconds: 0.5, waitMs: 60_000 });
+    let verdict: Verdict | undefined;
+    // A CPU that is busy all the time says nothing about its idle states: look again.
+    for (let i = 0; i < 40 && verdict?.works === undefined; i++) {
+      verdict = await verifyGuard({ guard: id, cpu, runtimeDir: dir, waitMs: 120_000 });
+    }
     expect(verdict).toMatchObject({ guard: id, works: true, value: id === 'idle.cpu' ? 'n/a' : '0' });
-    expect(verdict.seen).toMatch(/POLL/);
+    expect(verdict?.seen).toMatch(/POLL/);
   },
 );

@@ -1,0 +1,106 @@
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import fc from 'fast-check';
+import { afterEach, beforeEach, expect, test } from 'vitest';
+import { KernelWriter } from '../kernel/writer.ts';
+import type { Target } from './guard.ts';
+import { Journal, loadJournal, markVoid } from './journal.ts';
+import { parseJournal } from './journal-format.ts';
+import { parseTarget, targetKey } from './target.ts';
+
+const owner = { bootId: 'b', pid: 7, startTime: '99' };
+const cpu: Target = { type: 'cpu', cpu: 1 };
+
+let dir: string;
+beforeEach(() => {
+  dir = mkdtempSync(join(tmpdir(), 'prewake-run-'));
+});
+afterEach(() => rmSync(dir, { recursive: true }));
+
+const open = () => new Journal(dir, owner, new KernelWriter());
+
+test('a claim is what was found, and every value that may be there now', () => {
+  const journal = open();
+  journal.intent('idle.cpu', cpu, '0', '50');
+  expect(loadJournal(dir).claims.get('idle.cpu cpu:1')).toEqual({
+    guard: 'idle.cpu',
+    target: cpu,
+    original: '0',
+    writes: [{ value: '50', readBack: undefined }],
+  });
+  journal.readBack('idle.cpu', cpu, '50');
+  journal.intent('idle.cpu', cpu, '0', '20');
+  expect(loadJournal(dir).claims.get('idle.cpu cpu:1')?.writes).toEqual([
+    { value: '50', readBack: '50' },
+    { value: '20', readBack: undefined },
+  ]);
+  journal.readBack('idle.cpu', cpu, '20');
+  expect(loadJournal(dir).claims.get('idle.cpu cpu:1')?.writes).toEqual([{ value: '20', readBack: '20' }]);
+  journal.done('idle.cpu', cpu);
+  expect(loadJournal(dir)).toEqual({ owner, claims: new Map() });
+  journal.close();
+});
+
+test('compaction keeps every open claim as it was', () => {
+  const journal = open();
+  journal.intent('idle.cpu', cpu, '0', '50');
+  journal.readBack('idle.cpu', cpu, '50');
+  journal.intent('idle.cpu', cpu, '0', '20');
+  journal.intent('frequency.policy', { type: 'policy', policy: 0 }, '1200000', '1800000');
+  const before = loadJournal(dir);
+  journal.compact();
+  expect(loadJournal(dir)).toEqual(before);
+  journal.done('idle.cpu', cpu);
+  expect([...loadJournal(dir).claims.keys()]).toEqual(['frequency.policy policy:0']);
+  journal.close();
+});
+
+test('cut short anywhere, it still says what was claimed before the cut, and never throws', () => {
+  const journal = open();
+  journal.intent('idle.cpu', cpu, '0', '50');
+  const claimed = readFileSync(join(dir, 'guards.journal')).length;
+  journal.readBack('idle.cpu', cpu, '50');
+  journal.intent('idle.cpu', { type: 'cpu', cpu: 0 }, '0', '50');
+  journal.close();
+  const whole = readFileSync(join(dir, 'guards.journal'));
+  for (let end = 0; end <= whole.length; end++) {
+    const { claims } = parseJournal(whole.subarray(0, end).toString());
+    expect(claims.has('idle.cpu cpu:1')).toBe(end >= claimed - 1);
+  }
+});
+
+test('whatever else is in the file is left out', () => {
+  fc.assert(
+    fc.property(fc.array(fc.oneof(fc.string(), fc.json())), (lines) => {
+      expect(() => parseJournal(lines.join('\n'))).not.toThrow();
+    }),
+  );
+  writeFileSync(
+    join(dir, 'guards.journal'),
+    '\0\0[1,2]\n["intent"]\n["intent","idle.cpu","cpu:x","0","1"]\nnull\n',
+  );
+  expect(loadJournal(dir)).toEqual({ owner: undefined, claims: new Map() });
+});
+
+test('its writer hears of each void once', () => {
+  const journal = open();
+  expect(journal.voided()).toBe(false);
+  markVoid(dir, 'test');
+  expect([journal.voided(), journal.voided()]).toEqual([true, false]);
+  journal.close();
+});
+
+test('every target survives its own name', () => {
+  const targets: Target[] = [
+    { type: 'host' },
+    cpu,
+    { type: 'idle_state', cpu: 3, state: 2 },
+    { type: 'policy', policy: 4 },
+    { type: 'task', tgid: 10, tid: 11, startTime: '12345678901234567890' },
+  ];
+  expect(targets.map(targetKey).map(parseTarget)).toEqual(targets);
+  for (const wrong of ['', 'cpu', 'cpu:', 'cpu:1:2', 'task:1:2', 'host:1', 'policy:-1', 'disk:0']) {
+    expect(parseTarget(wrong)).toBeUndefined();
+  }
+});

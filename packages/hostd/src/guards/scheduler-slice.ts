@@ -1,0 +1,151 @@
+import type { Kernel } from '../kernel/kernel.ts';
+import { RESET_ON_FORK, SCHED_BATCH, SCHED_OTHER, schedGetAttr, schedSetAttr } from '../kernel/sched-attr.ts';
+import { schedulingDenied } from '../kernel/tasks.ts';
+import type { Availability, Effect, Guard, Target, WindowRequest } from './guard.ts';
+import { liveTid, possibleHeirs, restoreEach, type TaskTarget, taskTargets } from './task-target.ts';
+
+/** Nanoseconds. The odd end tells it from what anybody else would ask for. */
+const SLICE_NS = 300_013;
+const NICE = -5;
+
+/**
+ * A shorter EEVDF slice (6.12 and later) gives a thread an earlier deadline among runnable ones; before that,
+ * nice. Never a real-time class. Values are `slice=300013` (nanoseconds), `slice=default` and `nice=-5`, with
+ * `,reset` behind where children start afresh (SCHED_FLAG_RESET_ON_FORK).
+ */
+export class SchedulerSliceGuard implements Guard {
+  readonly id = 'scheduler.slice';
+  readonly #kernel: Kernel;
+  constructor(kernel: Kernel) {
+    this.#kernel = kernel;
+  }
+
+  probe(): Availability {
+    const denied = this.#kernel.dryRun ? undefined : schedulingDenied(this.#kernel.files);
+    const { policy, runtime } = schedGetAttr(0);
+    const reason =
+      denied ??
+      (policy !== SCHED_OTHER && policy !== SCHED_BATCH
+        ? 'hostd itself is not in the normal scheduling class'
+        : undefined);
+    return {
+      guard: this.id,
+      available: reason === undefined,
+      chosen: false,
+      reason:
+        reason ?? (runtime > 0 ? 'EEVDF slice through sched_setattr' : 'no EEVDF slice (6.12): nice instead'),
+    };
+  }
+
+  targets(window: WindowRequest): Target[] {
+    return taskTargets(window);
+  }
+
+  wanted(): string {
+    return this.#sliceOfDefault() > 0 ? `slice=${SLICE_NS}` : `nice=${NICE}`;
+  }
+
+  /** What is wanted is the same for all; a thread that has it better, or is not a normal one, keeps what it has. */
+  strictest(target: Target, wanted: readonly string[], original: string): string {
+    const now = parse(original);
+    const want = parse(wanted[0] ?? '');
+    if (!now || !want || target.type !== 'task') return original;
+    if (typeof now.slice === 'number' && typeof want.slice === 'number' && now.slice <= want.slice)
+      return original;
+    if (now.nice !== undefined && want.nice !== undefined && now.nice <= want.nice) return original;
+    // Children must not inherit it, but reset-on-fork would also take from them what the thread had of its own.
+    const { nice, utilMin, utilMax } = schedGetAttr(target.tid);
+    const own =
+      typeof now.slice === 'number' ||
+      (want.nice === undefined ? nice < 0 : nice !== 0) ||
+      utilMin !== 0 ||
+      (utilMax !== 0 && utilMax !== 1024);
+    return format({ ...want, reset: now.reset || !own });
+  }
+
+  read(target: Target): string {
+    return this.#read(liveTid(this.#kernel, target));
+  }
+
+  write(target: Target, value: string): void {
+    if (target.type !== 'task') return;
+    this.#write(target.tid, value);
+  }
+
+  kick(): void {}
+
+  isOurs(_target: Target, written: string, _readBackThen: string | undefined, readNow: string): boolean {
+    return readNow === written;
+  }
+
+  /** Costs no energy of its own. */
+  weight(): number {
+    return 0;
+  }
+
+  restoreHeirs(target: Target, written: string, original: string): number {
+    const value = parse(written);
+    const before = parse(original);
+    // With reset-on-fork there are none.
+    if (!value || !before || target.type !== 'task' || (value.reset && !before.reset)) return 0;
+    const tids = possibleHeirs(this.#kernel, target as TaskTarget, value.slice === SLICE_NS);
+    return restoreEach(
+      tids,
+      written,
+      (tid) => this.#read(tid),
+      (tid) => this.#write(tid, original),
+    );
+  }
+
+  effect(target: Target): Effect {
+    const { runtime, nice } = schedGetAttr(liveTid(this.#kernel, target));
+    return { slice_ns: runtime, nice };
+  }
+
+  judge(_value: string, _before: Effect, after: Effect): { works: boolean | undefined; seen: string } {
+    const works = this.#sliceOfDefault() > 0 ? after.slice_ns === SLICE_NS : (after.nice ?? 0) <= NICE;
+    return { works, seen: `the kernel reads slice ${after.slice_ns} ns, nice ${after.nice}` };
+  }
+
+  /** The slice of a thread that never asked for one, as this one; 0 where the kernel has none to ask for. */
+  #sliceOfDefault(): number {
+    return schedGetAttr(0).runtime;
+  }
+
+  #read(tid: number): string {
+    const attr = schedGetAttr(tid);
+    if (attr.policy !== SCHED_OTHER && attr.policy !== SCHED_BATCH) return 'another class';
+    const usual = this.#sliceOfDefault();
+    const reset = (attr.flags & RESET_ON_FORK) !== 0;
+    if (usual === 0) return format({ nice: attr.nice, reset });
+    return format({ slice: attr.runtime === usual ? 'default' : attr.runtime, reset });
+  }
+
+  /** What the value does not name stays as it is. */
+  #write(tid: number, value: string): void {
+    const parsed = parse(value);
+    if (!parsed) return;
+    const now = schedGetAttr(tid);
+    const flags = parsed.reset ? RESET_ON_FORK : 0;
+    const runtime = typeof parsed.slice === 'number' ? parsed.slice : 0;
+    schedSetAttr(this.#kernel.writer, tid, { ...now, flags, nice: parsed.nice ?? now.nice, runtime });
+  }
+}
+
+interface Value {
+  slice?: number | 'default' | undefined;
+  nice?: number | undefined;
+  reset: boolean;
+}
+
+function format({ slice, nice, reset }: Value): string {
+  return `${slice === undefined ? `nice=${nice}` : `slice=${slice}`}${reset ? ',reset' : ''}`;
+}
+
+function parse(text: string): Value | undefined {
+  const match = /^(slice|nice)=(default|-?\d+)(,reset)?$/.exec(text);
+  if (!match) return undefined;
+  const number = match[2] === 'default' ? match[2] : Number(match[2]);
+  const reset = match[3] !== undefined;
+  return match[1] === 'slice' ? { slice: number, reset } : { nice: Number(number), reset };
+}
