@@ -1,6 +1,7 @@
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { Ajv2020 } from 'ajv/dist/2020.js';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { defaultConfig, type HostFacts } from './config.ts';
 import { configFiles, loadConfig } from './config-load.ts';
@@ -136,6 +137,10 @@ describe('the published schema', () => {
   const schema: Schema = JSON.parse(readFileSync(schemaUrl, 'utf8'));
   const resolve = (part: Schema): Schema =>
     part.$ref ? { ...schema.$defs?.[part.$ref.split('/').at(-1) as string], ...part } : part;
+
+  it('is a schema, in the strictest reading', () => {
+    expect(() => new Ajv2020({ allowUnionTypes: true }).compile(schema)).not.toThrow();
+  });
 
   it('has the keys of the configuration, each described, and its defaults', () => {
     const { file: _, ...config } = defaultConfig(host);
