@@ -1,9 +1,12 @@
 import { context, type Span, trace } from '@opentelemetry/api';
+import type { Client } from './client.ts';
+import { guarded } from './guarded.ts';
 import type { SignalDetail, Step, StepOptions, Wait, WaitHint } from './options.ts';
 import { monotonicMicros } from './protocol/index.ts';
 import { QUIET, QuietStep } from './quiet-step.ts';
 import { active } from './runtime.ts';
 import { scopes } from './scope.ts';
+import { deliver } from './signals/deliver.ts';
 import { spanKind, spanName, startAttributes } from './span/name.ts';
 import { epochStart, hrTime } from './span/times.ts';
 import { LiveStep } from './step.ts';
@@ -14,7 +17,10 @@ const NONE: StepOptions = {};
 /** Begins a step by hand: for callback interfaces. End it with `end()`. For a function, prefer {@link step}. */
 export function startStep(options: string | StepOptions): Step {
   const owner = active();
-  if (!owner) return QUIET;
+  return (owner && guarded(() => begin(owner, options))) ?? QUIET;
+}
+
+function begin(owner: Client, options: string | StepOptions): Step {
   const given = typeof options === 'string' ? NONE : options;
   const kind = given.kind ?? 'step';
   const key = typeof options === 'string' ? options : (given.key ?? '');
@@ -32,7 +38,19 @@ export function startStep(options: string | StepOptions): Step {
   );
   if (!owner.live && !span.isRecording()) return quiet(span);
   const inner = hasIdentity(span) ? trace.setSpan(around, span) : outer;
-  const step = new LiveStep({ owner, kind, key, parent, span, outer, inner, startedAt, epochStart: epoch });
+  const { provider } = given;
+  const step = new LiveStep({
+    owner,
+    kind,
+    key,
+    provider,
+    parent,
+    span,
+    outer,
+    inner,
+    startedAt,
+    epochStart: epoch,
+  });
   owner.stepStarted(step);
   return step;
 }
@@ -133,9 +151,19 @@ function waitAlone<T>(what: (() => T) | T, hint: WaitHint | undefined): T {
   const key = hint?.key ?? '';
   const outer = context.active();
   const startedAt = monotonicMicros();
-  const parts = { owner, kind, key, outer, inner: outer, startedAt, epochStart: 0, parent: undefined };
+  const parts = {
+    owner,
+    kind,
+    key,
+    outer,
+    inner: outer,
+    startedAt,
+    epochStart: 0,
+    provider: undefined,
+    parent: undefined,
+  };
   const unnamed = new LiveStep({ ...parts, span: QUIET.span });
-  owner.stepStarted(unnamed);
+  guarded(() => owner.stepStarted(unnamed));
   return runStep(unnamed, () => wait(what, hint));
 }
 
@@ -154,7 +182,7 @@ export function startWait(hint?: WaitHint): Wait {
 /** Tells the current wait a fact that narrows its end: `headers`, `first_token`, `token`, `progress`, … */
 export function signal(name: string, detail?: SignalDetail): void {
   const scope = scopes.getStore();
-  if (scope) (scope.wait?.endedAt === 0 ? scope.wait : scope.step).signal(name, detail);
+  if (scope) deliver(scope, name, detail);
 }
 
 /** The step whose code is running. */

@@ -1,14 +1,26 @@
 import { type Tracer, trace } from '@opentelemetry/api';
+import { guarded } from './guarded.ts';
 import { Measures } from './measure/measures.ts';
 import type { ConnectOptions } from './options.ts';
-import type { HostdFrame, Micros, PrewakeError, ReportFrame, WelcomeFrame } from './protocol/index.ts';
+import {
+  type HostdFrame,
+  type Micros,
+  monotonicMicros,
+  type PrewakeError,
+  type ReportFrame,
+  type WelcomeFrame,
+} from './protocol/index.ts';
 import { Announcer } from './session/announcer.ts';
 import { Outbox, type Sink } from './session/outbox.ts';
 import { Link } from './session/reconnect.ts';
 import { sayOnce } from './session/say-once.ts';
+import { listenToChildren } from './signals/children.ts';
+import { listenToHttpClient } from './signals/http-client.ts';
+import { listenToUndici } from './signals/undici.ts';
 import { localFigures, noFigures, withOwn } from './span/figures.ts';
 import { type FinishOptions, finishSpan } from './span/finish.ts';
 import { type Ended, type Finish, SpanHold } from './span/hold.ts';
+import { Metrics } from './span/metrics.ts';
 import type { Figures } from './span/report-attributes.ts';
 import type { Failure, LiveStep, StepOwner } from './step.ts';
 import { VERSION } from './version.ts';
@@ -41,6 +53,9 @@ export class Client implements StepOwner {
   degraded = new Set<string>();
   lastError: string | undefined;
   #supported = false;
+  readonly #metrics: Metrics | undefined;
+  readonly #signals: NonNullable<ConnectOptions['signals']>;
+  readonly #listening: (() => void)[] = [];
   readonly #holdMs: number;
   readonly #finishing: FinishOptions;
   readonly #waiters = new Set<() => void>();
@@ -48,6 +63,8 @@ export class Client implements StepOwner {
   constructor(options: ConnectOptions, thread: number | undefined) {
     this.tracer = (options.tracerProvider ?? trace).getTracer('@prewake/sdk', VERSION);
     this.#holdMs = Math.min(Math.max(options.holdMs ?? 250, 0), 10_000);
+    this.#metrics = options.metrics === false ? undefined : new Metrics();
+    this.#signals = options.signals ?? {};
     this.#finishing = {
       tracer: this.tracer,
       slowpathSpans: { max: options.slowpathSpans?.max ?? 3, minNs: options.slowpathSpans?.minNs ?? 100_000 },
@@ -79,7 +96,11 @@ export class Client implements StepOwner {
     clients.add(this);
     if (clients.size === 1) process.on('beforeExit', onBeforeExit);
     this.#supported = supported;
-    if (supported) this.link.start();
+    if (!supported) return;
+    const { undici = true, children = true } = this.#signals;
+    if (undici) this.#listening.push(listenToUndici(), listenToHttpClient());
+    if (children) this.#listening.push(listenToChildren());
+    this.link.start();
   }
 
   /** True while announcements go anywhere: into a session, or into one whose handshake is under way. */
@@ -113,6 +134,7 @@ export class Client implements StepOwner {
     this.flush();
     this.link.close();
     this.measures.close();
+    for (const end of this.#listening.splice(0)) end();
     clients.delete(this);
     if (clients.size === 0) process.off('beforeExit', onBeforeExit);
   }
@@ -137,6 +159,7 @@ export class Client implements StepOwner {
   }
 
   waitSignal(wait: LiveWait, name: string, afterMs: number | undefined): void {
+    if (name === 'first_token') this.#metrics?.firstChunk(wait.step, (monotonicMicros() - wait.at) / 1e6);
     this.announcer.signal(wait, name, afterMs);
   }
 
@@ -154,6 +177,7 @@ export class Client implements StepOwner {
     if (step.session !== 0) this.#drain();
     const announced = this.announcer.stepEnd(step, endedAt);
     this.measures.end(step);
+    this.#metrics?.ended(step, (endedAt - step.startedAt) / 1e6, failure);
     if (!step.recording) return;
     const ended = { step, endedAt, failure, local: localFigures(step, this.measures) };
     const why = this.#supported ? this.hold.refusal : '';
@@ -167,12 +191,12 @@ export class Client implements StepOwner {
     this.measures.forget(ended.step);
     this.counters.finished++;
     if (!this.#supported) {
-      finishSpan(ended, undefined, [], this.#finishing);
+      guarded(() => finishSpan(ended, undefined, [], this.#finishing));
       return;
     }
     const figures = withOwn(report ?? this.#without(ended, why), ended.step, this.measures);
     if (!figures.complete) this.counters.incomplete++;
-    finishSpan(ended, figures, report?.events ?? [], this.#finishing);
+    guarded(() => finishSpan(ended, figures, report?.events ?? [], this.#finishing));
   };
 
   /** What there is without a report: our own figures are whole only where hostd had no better ones. */

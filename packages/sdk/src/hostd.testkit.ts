@@ -39,7 +39,7 @@ export function emptyReport(step: string): ReportFrame {
  */
 export class TestHostd {
   readonly directory = mkdtempSync(join(tmpdir(), 'prewake-sdk-'));
-  readonly socketPath = join(this.directory, 'hostd.sock');
+  readonly socketPath: string;
   readonly frames: ClientFrame[] = [];
   readonly errors: ProtocolError[] = [];
   readonly requests: { upgrade: string | undefined; client: string | undefined }[] = [];
@@ -54,7 +54,8 @@ export class TestHostd {
   readonly #server = createServer((_request, response) => response.writeHead(404).end());
   #sessions = 0;
 
-  constructor() {
+  constructor(socketPath?: string) {
+    this.socketPath = socketPath ?? join(this.directory, 'hostd.sock');
     this.#server.on('connection', (socket) => {
       this.#sockets.add(socket);
       socket.on('close', () => this.#sockets.delete(socket));

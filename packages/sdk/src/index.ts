@@ -3,6 +3,7 @@ export { currentStep, signal, startStep, startWait, step, tool, wait } from './a
 export type { ConnectOptions, SignalDetail, Step, StepOptions, Wait, WaitHint } from './options.ts';
 export { PrewakeError, type PrewakeErrorCode } from './protocol/index.ts';
 export { connect, flush, type Prewake, shutdown, stats } from './runtime.ts';
+export { interceptor } from './signals/interceptor.ts';
 export { PrewakeSpanProcessor } from './span/processor.ts';
 export type { Stats } from './stats.ts';
 export { VERSION } from './version.ts';

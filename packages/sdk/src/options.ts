@@ -14,6 +14,11 @@ export interface ConnectOptions {
   slowpathSpans?: { max?: number; minNs?: number };
   /** Take signals from undici and `fetch` (default true) and from child processes (default true). */
   signals?: { undici?: boolean; children?: boolean };
+  /**
+   * Record the GenAI duration histograms with the global meter provider, where there is one. Default true; false where
+   * another instrumentation of the same calls does it already. Steps that nobody follows (no hostd, unsampled) are not in them.
+   */
+  metrics?: boolean;
   /** Put messages and stacks of errors on spans. Default false: they may hold prompts or results. `error.type` always is. */
   recordExceptions?: boolean;
   /** Default: the global provider of @opentelemetry/api. Prewake never registers one. */

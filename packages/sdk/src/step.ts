@@ -1,5 +1,6 @@
 import { type Context, context, type Span } from '@opentelemetry/api';
 import { attachContext } from './attach-context.ts';
+import { guarded } from './guarded.ts';
 import type { StepMeasures } from './measure/step-measures.ts';
 import type { SignalDetail, Step, WaitHint } from './options.ts';
 import { type Kind, type Micros, monotonicMicros } from './protocol/index.ts';
@@ -27,6 +28,7 @@ export interface StepParts {
   owner: StepOwner;
   kind: Kind;
   key: string;
+  provider: string | undefined;
   parent: LiveStep | undefined;
   span: Span;
   outer: Context;
@@ -40,6 +42,7 @@ export class LiveStep implements Step {
   readonly owner: StepOwner;
   readonly kind: Kind;
   readonly key: string;
+  readonly provider: string | undefined;
   readonly parent: LiveStep | undefined;
   readonly span: Span;
   readonly recording: boolean;
@@ -64,6 +67,7 @@ export class LiveStep implements Step {
     this.owner = parts.owner;
     this.kind = parts.kind;
     this.key = parts.key;
+    this.provider = parts.provider;
     this.parent = parts.parent;
     this.span = parts.span;
     this.recording = parts.span.isRecording();
@@ -117,7 +121,7 @@ export class LiveStep implements Step {
     }
     this.waits++;
     this.#open.push(wait);
-    this.owner.waitStarted(wait);
+    guarded(() => this.owner.waitStarted(wait));
     return wait;
   }
 
@@ -134,7 +138,7 @@ export class LiveStep implements Step {
     const index = this.#open.lastIndexOf(wait);
     if (index >= 0) this.#open.splice(index, 1);
     this.waitedMicros += wait.endedAt - wait.at;
-    this.owner.waitEnded(wait, cancelled);
+    guarded(() => this.owner.waitEnded(wait, cancelled));
   }
 
   end(outcome?: { error?: unknown }): void {
@@ -142,6 +146,6 @@ export class LiveStep implements Step {
     for (const wait of this.#open.slice().reverse()) wait.end({ cancelled: true });
     this.endedAt = monotonicMicros();
     const failure = outcome && 'error' in outcome ? { error: outcome.error } : undefined;
-    this.owner.stepEnded(this, this.endedAt, failure);
+    guarded(() => this.owner.stepEnded(this, this.endedAt, failure));
   }
 }

@@ -1,9 +1,10 @@
+import { guarded } from './guarded.ts';
 import type { SignalDetail, Wait, WaitHint } from './options.ts';
 import { type Micros, monotonicMicros } from './protocol/index.ts';
 import type { LiveStep } from './step.ts';
 
-/** `token` signals closer than this say nothing new, and each costs a line. In microseconds. */
-const TOKEN_GAP: Micros = 5_000;
+/** Signals of one cadence that are closer than this say nothing new, and each costs a line. In microseconds. */
+const CADENCE_GAP: Micros = 5_000;
 
 /** A wait of a step that somebody follows: hostd, a recording span, or both. */
 export class LiveWait implements Wait {
@@ -15,7 +16,7 @@ export class LiveWait implements Wait {
   session = 0;
   /** When the step's code ran again; 0 while it waits. */
   endedAt: Micros = 0;
-  #tokenAt: Micros = 0;
+  #cadenceAt: Micros = 0;
 
   constructor(step: LiveStep, hint: WaitHint) {
     this.step = step;
@@ -25,12 +26,12 @@ export class LiveWait implements Wait {
 
   signal(name: string, detail?: SignalDetail): void {
     if (this.endedAt !== 0) return;
-    if (name === 'token') {
+    if (name === 'token' || name === 'progress') {
       const now = monotonicMicros();
-      if (now - this.#tokenAt < TOKEN_GAP) return;
-      this.#tokenAt = now;
+      if (now - this.#cadenceAt < CADENCE_GAP) return;
+      this.#cadenceAt = now;
     }
-    this.step.owner.waitSignal(this, name, detail?.afterMs);
+    guarded(() => this.step.owner.waitSignal(this, name, detail?.afterMs));
   }
 
   end(outcome?: { cancelled?: boolean }): void {

@@ -1,4 +1,5 @@
 import { PerformanceObserver, performance } from 'node:perf_hooks';
+import { guarded } from '../guarded.ts';
 import { type ClientFrame, type Micros, monotonicMicros } from '../protocol/index.ts';
 
 /** Pauses in one frame. */
@@ -21,7 +22,7 @@ export class GcObserver {
   constructor(onPause: (pause: Pause) => void) {
     this.#onPause = onPause;
     this.#zero = monotonicMicros() - performance.now() * 1e3;
-    this.#observer = new PerformanceObserver((list) => this.#take(list.getEntries()));
+    this.#observer = new PerformanceObserver((list) => guarded(() => this.#take(list.getEntries())));
     this.#observer.observe({ entryTypes: ['gc'] });
   }
 

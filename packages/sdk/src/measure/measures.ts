@@ -11,6 +11,8 @@ import { PoolRequests } from './pool-requests.ts';
 import { RunMarks } from './run-marks.ts';
 import type { StepMeasures } from './step-measures.ts';
 
+/** Steps that are never ended must not fill the memory: beyond so many open ones, later ones are not measured. */
+const MAX_OPEN = 10_000;
 /** Beyond so many open steps, whose code a pause interrupted is asked of the marks alone. */
 const MANY = 64;
 
@@ -59,6 +61,7 @@ export class Measures {
 
   /** @param local whether nobody else will measure this step */
   start(step: LiveStep, local: boolean): void {
+    if (this.overlap.open.size >= MAX_OPEN) return;
     this.overlap.start(step);
     if (this.overlap.leaves > 1) this.overlaps++;
     if (step.recording) this.#measure(step, local);
@@ -108,7 +111,7 @@ export class Measures {
 
   end(step: LiveStep): void {
     this.overlap.end(step);
-    if (step.recording) this.#recording--;
+    if (step.measured) this.#recording--;
     this.#follow();
     if (this.#recording === 0 && this.#nativeOn) setImmediate(this.#rest);
   }
@@ -154,7 +157,7 @@ export class Measures {
   #follow(): void {
     const needed = this.overlap.leaves > 1 && this.#recording > 0 && this.#options.live();
     if (needed === this.marks.on) return;
-    if (needed) this.marks.start();
+    if (needed) this.marks.start(this.overlap.open);
     else this.marks.stop(this.overlap.leaf);
     this.pool.announce(needed);
   }

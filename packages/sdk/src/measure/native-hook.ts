@@ -1,4 +1,5 @@
 import { type AsyncHook, createHook } from 'node:async_hooks';
+import { guarded } from '../guarded.ts';
 
 // Newer than the types: leaves promises alone, which are what makes async_hooks expensive.
 type Options = Parameters<typeof createHook>[0] & { trackPromises?: boolean };
@@ -27,8 +28,8 @@ export interface NativeEvents {
 export function nativeHook(events: NativeEvents): AsyncHook | undefined {
   if (!supported) return undefined;
   return createHook({
-    init: (asyncId, type) => events.init(asyncId, type),
-    before: (asyncId) => events.before(asyncId),
+    init: (asyncId, type) => guarded(() => events.init(asyncId, type)),
+    before: (asyncId) => guarded(() => events.before(asyncId)),
     trackPromises: false,
   } as Options);
 }

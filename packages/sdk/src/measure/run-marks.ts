@@ -1,4 +1,5 @@
-import { type AsyncHook, createHook } from 'node:async_hooks';
+import { type AsyncHook, createHook, executionAsyncResource } from 'node:async_hooks';
+import { guarded } from '../guarded.ts';
 import type { ClientFrame, Micros, StepId } from '../protocol/index.ts';
 import { monotonicMicros } from '../protocol/index.ts';
 import { scopes } from '../scope.ts';
@@ -25,6 +26,9 @@ export class RunMarks {
   #current: LiveStep | undefined;
   #before: { step: LiveStep | undefined; left: Micros } = { step: undefined, left: 0 };
   on = false;
+  /** Steps that may have awaited something before the hooks were there. */
+  #unhooked: ReadonlySet<LiveStep> = new Set();
+  #closing = false;
 
   /** @param changed called when there is something to drain */
   constructor(changed: () => void) {
@@ -32,16 +36,18 @@ export class RunMarks {
     this.#hook = createHook({
       before: () => {
         this.#nested.push(this.#current);
-        this.mark(scopes.getStore()?.step);
+        guarded(() => this.mark(scopes.getStore()?.step));
       },
-      after: () => this.mark(this.#nested.pop()),
+      after: () => guarded(() => this.#after(this.#nested.pop())),
     });
   }
 
-  start(): void {
+  /** @param open the steps that are open already */
+  start(open: Iterable<LiveStep>): void {
     if (this.on) return;
     this.on = true;
     this.#nested.length = 0;
+    this.#unhooked = new Set(open);
     this.#push(monotonicMicros(), scopes.getStore()?.step);
     this.#hook.enable();
   }
@@ -51,8 +57,30 @@ export class RunMarks {
     if (!this.on) return;
     this.on = false;
     this.#hook.disable();
+    this.#unhooked = new Set();
     this.#push(monotonicMicros(), leaf);
   }
+
+  /**
+   * V8 gives no hook for what was awaited before the hooks were there. Such code runs in the microtasks right after
+   * the callback that it waited for: that callback's mark stays until the next one, at the latest until the loop's
+   * check phase, which is before it can sleep.
+   */
+  #after(outer: LiveStep | undefined): void {
+    const step = this.#current;
+    if (!step || !this.#unhooked.has(step) || executionAsyncResource() instanceof Promise) {
+      this.mark(outer);
+      return;
+    }
+    if (this.#closing) return;
+    this.#closing = true;
+    // In nobody's scope: its own before hook is the mark.
+    scopes.exit(() => setImmediate(this.#closed));
+  }
+
+  readonly #closed = () => {
+    this.#closing = false;
+  };
 
   /** From now on this step's code runs; undefined: none's. */
   mark(step: LiveStep | undefined): void {

@@ -1,5 +1,6 @@
 import { type ClientRequest, type IncomingMessage, request } from 'node:http';
 import type { Socket } from 'node:net';
+import { guarded } from '../guarded.ts';
 import {
   HEADER,
   type HostdFrame,
@@ -91,7 +92,7 @@ function run(socket: Socket, head: Buffer, events: SessionEvents, end: (error: P
   const onLine = (line: string) => {
     const frame = parseHostdFrame(line, monotonicMicros());
     // A frame of a newer hostd is ignored; a malformed line means that nothing after it can be trusted.
-    if (!(frame instanceof ProtocolError)) events.frame(frame);
+    if (!(frame instanceof ProtocolError)) guarded(() => events.frame(frame));
     else if (frame.fatal) end(frame);
   };
   const onData = (chunk: Buffer) => {

@@ -1,3 +1,5 @@
+import { guarded } from '../guarded.ts';
+
 /** Bytes that may be pending, in the outbox and in the socket's own queue, before new announcements are dropped. */
 export const BACKLOG_LIMIT = 1 << 20;
 
@@ -89,6 +91,6 @@ export class Outbox {
 
   readonly #run = () => {
     this.#scheduled = false;
-    this.flush();
+    guarded(() => this.flush());
   };
 }

@@ -1,3 +1,4 @@
+import { apart } from '../apart.ts';
 import { type PrewakeError, socketCandidates } from '../protocol/index.ts';
 import { openSession, type SessionEvents } from './connection.ts';
 
@@ -41,7 +42,7 @@ export class Link {
     this.state = 'connecting';
     this.#events.connecting(++this.attempts);
     const [first, ...others] = this.#paths();
-    if (first !== undefined) this.#try(first, others);
+    if (first !== undefined) apart(() => this.#try(first, others));
   }
 
   close(): void {

@@ -2,6 +2,7 @@ import { type Attributes, SpanStatusCode, type Tracer } from '@opentelemetry/api
 import type { ReportFrame } from '../protocol/index.ts';
 import { ATTR_ERROR_TYPE, ATTR_STEP_ID, ATTR_WAITS, ATTR_WAITS_NS } from '../semconv.ts';
 import type { Failure } from '../step.ts';
+import { errorType } from './error-type.ts';
 import type { Ended } from './hold.ts';
 import { type Figures, reportAttributes } from './report-attributes.ts';
 import { emitSlowpathSpans, type SlowpathLimits } from './slowpath-spans.ts';
@@ -47,16 +48,4 @@ function markFailed(span: Ended['step']['span'], { error }: Failure, withExcepti
   }
   span.setStatus({ code: SpanStatusCode.ERROR, message: error.message });
   span.recordException(error);
-}
-
-function errorType(error: unknown): string {
-  try {
-    if (typeof error !== 'object' || error === null) return typeof error;
-    const { code, name } = error as { code?: unknown; name?: unknown };
-    if (typeof code === 'string' && code !== '') return code;
-    return typeof name === 'string' && name !== '' ? name : '_OTHER';
-  } catch {
-    // A getter that throws must not replace the agent's own error.
-    return '_OTHER';
-  }
 }

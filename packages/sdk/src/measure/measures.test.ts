@@ -1,0 +1,289 @@
+import { spawnSync } from 'node:child_process';
+import { existsSync } from 'node:fs';
+import { readFile, stat } from 'node:fs/promises';
+import { afterEach, describe, expect, it } from 'vitest';
+import { TestHostd, until } from '../hostd.testkit.ts';
+import { connect, shutdown, startStep, stats, step, wait } from '../index.ts';
+import { monotonicMicros } from '../protocol/index.ts';
+import { startTracing } from '../span/tracing.testkit.ts';
+
+let tracing: ReturnType<typeof startTracing>;
+let hostd: TestHostd | undefined;
+
+async function start(withHostd = true) {
+  tracing = startTracing();
+  hostd = await new TestHostd().listen();
+  const socket = withHostd ? hostd.socketPath : `${hostd.socketPath}.none`;
+  expect(await connect({ socket, holdMs: 5_000 }).ready(withHostd ? 10_000 : 30)).toBe(withHostd);
+  return hostd;
+}
+
+afterEach(async () => {
+  await shutdown();
+  tracing.stop();
+  await hostd?.remove();
+  expect(hostd?.errors).toEqual([]);
+});
+
+const sleep = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms));
+
+function busy(ms: number): { from: number; to: number } {
+  const from = monotonicMicros();
+  while (monotonicMicros() - from < ms * 1e3);
+  return { from, to: monotonicMicros() };
+}
+
+/** Microseconds of an interval in which the marks say that a step's code ran. */
+function marked(server: TestHostd, id: string, { from, to }: { from: number; to: number }): number {
+  const marks = server.of('run').flatMap((frame) => frame.marks);
+  let sum = 0;
+  for (let i = 0; i < marks.length; i += 2) {
+    if (marks[i + 1] !== id) continue;
+    const begin = Math.max(marks[i] as number, from);
+    const end = Math.min((marks[i + 2] as number | undefined) ?? Number.POSITIVE_INFINITY, to);
+    sum += Math.max(0, end - begin);
+  }
+  return sum;
+}
+
+describe('run marks', () => {
+  it('say of every burst of overlapping steps whose it was', async () => {
+    const server = await start();
+    const bursts: { id: string; from: number; to: number }[] = [];
+    await Promise.all(
+      Array.from({ length: 8 }, (_, i) =>
+        step(`s${i}`, async (begun) => {
+          for (let turn = 0; turn < 4; turn++) {
+            await wait(i % 2 ? sleep(1) : stat('/'));
+            bursts.push({ id: begun.id, ...busy(2) });
+            await Promise.resolve();
+            bursts.push({ id: begun.id, ...busy(1) });
+          }
+        }),
+      ),
+    );
+    await until('all ends', () => server.of('step_end').length === 8);
+    expect(bursts).toHaveLength(64);
+    const ids = server.of('step').map((frame) => frame.id);
+    for (const burst of bursts) {
+      const length = burst.to - burst.from;
+      expect(marked(server, burst.id, burst) / length).toBeGreaterThan(0.99);
+      for (const other of ids) if (other !== burst.id) expect(marked(server, other, burst)).toBe(0);
+    }
+    for (const frame of server.of('run')) expect(frame.thread).toBe(process.pid);
+  });
+
+  it('are off while no steps overlap: a chain of parents and one child is told by itself', async () => {
+    const server = await start();
+    await step('agent', async () => {
+      for (let i = 0; i < 3; i++) await step('model', () => wait(sleep(1)));
+    });
+    await until('all ends', () => server.of('step_end').length === 4);
+    expect(server.of('run')).toEqual([]);
+  });
+
+  it('end with the step that is left, and come before the ends of the steps that they are about', async () => {
+    const server = await start();
+    const a = startStep('a');
+    const b = startStep('b');
+    await a.run(() => wait(sleep(2)));
+    a.end();
+    await b.run(() => wait(sleep(2)));
+    b.end();
+    await until('both ends', () => server.of('step_end').length === 2);
+    const marks = server.of('run').flatMap((frame) => frame.marks);
+    expect(marks.at(-1)).toBe(b.id);
+    const firstEnd = server.frames.findIndex((frame) => frame.type === 'step_end');
+    const before = server.frames
+      .slice(0, firstEnd)
+      .flatMap((frame) => (frame.type === 'run' ? frame.marks : []));
+    expect(before).toContain(a.id);
+  });
+});
+
+describe('thread-pool requests', () => {
+  it('are announced with their step while steps overlap, and each ends', async () => {
+    const server = await start();
+    const names = ['a', 'b', 'c'];
+    await Promise.all(names.map((name) => step(name, async () => void (await wait(stat('/'))))));
+    await until('all ends', () => server.of('step_end').length === 3);
+    const requests = server.of('pool');
+    const steps = requests.map((frame) => server.step(frame.step)?.key);
+    expect(new Set(steps)).toEqual(new Set(names));
+    const ended = server.of('pool_end').map((frame) => frame.id);
+    expect(new Set(ended)).toEqual(new Set(requests.map((frame) => frame.id)));
+    expect(ended).toHaveLength(requests.length);
+  });
+
+  it('that were begun before the overlap are announced when it starts, with their true beginning', async () => {
+    const server = await start();
+    const first = startStep('first');
+    const before = monotonicMicros();
+    const reading = first.run(() => readFile('/proc/self/status', 'utf8'));
+    const after = monotonicMicros();
+    const second = startStep('second');
+    await reading;
+    first.end();
+    second.end();
+    await until('both ends', () => server.of('step_end').length === 2);
+    const [request] = server.of('pool');
+    expect(request?.step).toBe(first.id);
+    expect(request?.at).toBeGreaterThanOrEqual(before);
+    expect(request?.at).toBeLessThanOrEqual(after);
+  });
+
+  it('are not announced where one step alone can have made them', async () => {
+    const server = await start();
+    await step('alone', () => wait(stat('/')));
+    await until('its end', () => server.of('step_end').length === 1);
+    expect(server.of('pool')).toEqual([]);
+  });
+});
+
+describe('event loop', () => {
+  it('a wait whose event came while other code ran shows how long it queued', async () => {
+    await start();
+    await step('queued', async () => {
+      const ready = wait(sleep(1), { afterMs: 1 });
+      busy(40);
+      await ready;
+    });
+    await until('its span', () => tracing.spans().length === 1);
+    const ns = tracing.span('queued').attributes['prewake.slowpath.event_loop.self_ns'];
+    expect(ns).toBeGreaterThan(35e6);
+  });
+
+  it('a wait alone shows none of its own length', async () => {
+    await start();
+    await step('alone', () => wait(sleep(300)));
+    await until('its span', () => tracing.spans().length === 1);
+    // Its own callback's dispatch is all that there is; 300 ms of waiting are not in it.
+    expect(tracing.span('alone').attributes['prewake.slowpath.event_loop.self_ns']).toBeLessThan(100e6);
+  });
+
+  it('is unknown where nothing waited', async () => {
+    await start();
+    step('sync', () => busy(1));
+    await until('its span', () => tracing.spans().length === 1);
+    expect(tracing.span('sync').attributes['prewake.slowpath.unknown']).toContain('event_loop');
+    expect(tracing.span('sync').attributes).not.toHaveProperty('prewake.slowpath.event_loop.self_ns');
+  });
+});
+
+describe('the collector', () => {
+  const collect = () => {
+    const kept: object[] = [];
+    for (let i = 0; i < 400_000; i++) kept.push({ i, twin: [i] });
+    return kept.length;
+  };
+
+  it('its pauses stand on the step whose code they interrupted, and go to hostd', async () => {
+    const server = await start();
+    await Promise.all([
+      step('allocates', async () => {
+        await wait(sleep(1));
+        collect();
+        await wait(sleep(5));
+      }),
+      step('waits', () => wait(sleep(20))),
+    ]);
+    await until('both spans', () => tracing.spans().length === 2);
+    await until('its frame', () => server.of('gc').length > 0);
+    const own = tracing.span('allocates').attributes['prewake.slowpath.gc.self_ns'] as number;
+    expect(own).toBeGreaterThan(0);
+    expect(tracing.span('waits').attributes['prewake.slowpath.gc.self_ns'] ?? 0).toBeLessThan(own);
+    const pauses = server.of('gc').flatMap((frame) => frame.pauses);
+    const [begun] = server.of('step');
+    expect(pauses.some((value, i) => i % 2 === 0 && value > (begun?.at ?? 0))).toBe(true);
+  });
+});
+
+describe('without hostd', () => {
+  it('a span has what the process itself can know, and says where it is from', async () => {
+    await start(false);
+    await step('work', async () => {
+      busy(20);
+      await wait(sleep(5));
+    });
+    await until('its span', () => tracing.spans().length === 1);
+    const { attributes } = tracing.span('work');
+    expect(attributes).toMatchObject({
+      'prewake.attribution.source': 'local',
+      'prewake.attribution.complete': true,
+      'prewake.slowpath.page_fault.minor.count': expect.any(Number),
+      'prewake.slowpath.page_fault.major.count': expect.any(Number),
+      'prewake.slowpath.context_switch.voluntary.count': expect.any(Number),
+      'prewake.slowpath.context_switch.involuntary.count': expect.any(Number),
+      'prewake.slowpath.event_loop.self_ns': expect.any(Number),
+      'prewake.slowpath.gc.self_ns': expect.any(Number),
+    });
+    expect(attributes['prewake.slowpath.unknown']).toContain('wakeup.idle_exit');
+    expect(attributes).not.toHaveProperty('prewake.wakeups.total');
+    if (existsSync('/proc/self/schedstat')) {
+      expect(attributes['prewake.slowpath.runqueue.self_ns']).toBeTypeOf('number');
+      expect(attributes['prewake.cpu_ns']).toBeGreaterThan(0);
+    }
+    if (existsSync('/proc/pressure/cpu')) {
+      expect(attributes['prewake.pressure.cpu.some_us']).toBeTypeOf('number');
+    }
+  });
+
+  it('a parent does not count its child’s part', async () => {
+    await start(false);
+    await step('parent', async () => {
+      await step('child', async () => busy(30));
+    });
+    await until('both spans', () => tracing.spans().length === 2);
+    const cpu = (name: string) => tracing.span(name).attributes['prewake.cpu_ns'] as number;
+    expect(cpu('child')).toBeGreaterThan(0);
+    expect(cpu('parent')).toBeLessThan(cpu('child'));
+  });
+
+  it('steps at once share what can’t be told apart', async () => {
+    await start(false);
+    await Promise.all(['a', 'b'].map((name) => step(name, () => wait(sleep(5)))));
+    await until('both spans', () => tracing.spans().length === 2);
+    for (const name of ['a', 'b']) {
+      expect(tracing.span(name).attributes['prewake.attribution.candidates']).toBe(2);
+      expect(tracing.span(name).attributes).not.toHaveProperty('prewake.cpu_ns');
+    }
+  });
+});
+
+it('steps that are never ended keep nothing alive, and a later one is as good as ever', async () => {
+  const server = await start();
+  for (let i = 0; i < 12_000; i++) {
+    startStep('forgotten').wait();
+    if (i % 200 === 0) await new Promise((resolve) => setImmediate(resolve));
+  }
+  expect(stats().dropped).toBe(0);
+  await step('last', () => wait(sleep(1)));
+  await until('its end', () => server.of('step_end').length === 1);
+  await until('its span', () => tracing.spans().some((span) => span.name === 'last'));
+  expect(stats().state).toBe('open');
+});
+
+it('without hostd and without a recording span no file is read', (ctx) => {
+  const script = `
+    import { connect, step, wait, tool } from ${JSON.stringify(new URL('../index.js', import.meta.url.replace('/src/', '/dist/')).href)};
+    connect({ socket: '/nowhere/hostd.sock' });
+    await new Promise((resolve) => setTimeout(resolve, 20));
+    process.stderr.write('BEGIN');
+    for (let i = 0; i < 1000; i++) await step({ kind: 'llm', key: 'm' }, () => wait(Promise.resolve(i)));
+    process.stderr.write('END');
+  `;
+  const calls = 'trace=openat,open,read,pread64,readlink,stat,statx,write';
+  const node = [process.execPath, '--input-type=module', '-e', script];
+  const { stderr, error } = spawnSync('strace', ['-f', '-e', calls, ...node], {
+    encoding: 'utf8',
+    maxBuffer: 1 << 28,
+  });
+  if (error) ctx.skip(`strace can't be run: ${error.message}`);
+  const [, between] = /write\(2, "BEGIN"[^\n]*\n([\s\S]*)write\(2, "END"/.exec(stderr) ?? [];
+  // Other threads of Node wake each other through eventfds, of 8 bytes: no file is behind those.
+  const files = (between ?? 'markers not found')
+    .split('\n')
+    .filter((line) => / (open|openat|pread64|readlink|stat|statx)\(/.test(` ${line}`));
+  expect(between).toBeDefined();
+  expect(files).toEqual([]);
+});
