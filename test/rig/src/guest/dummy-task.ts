@@ -24,7 +24,7 @@ export class DummyTask {
   }
 
   static async start(): Promise<DummyTask> {
-    const child = spawn('perl', ['-e', PROGRAM], { stdio: 'ignore' });
+    const child = spawn('taskset', ['-c', '0-1', 'perl', '-e', PROGRAM], { stdio: 'ignore' });
     await new Promise((resolve) => child.once('spawn', resolve));
     await eventually('perl has its handler', () => catches(child.pid as number));
     return new DummyTask(child);

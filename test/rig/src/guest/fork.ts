@@ -11,8 +11,7 @@ const libc = koffi.load(null);
 const fork = libc.func('int fork()');
 const getpid = libc.func('int getpid()');
 koffi.struct('sock_fprog', { len: 'uint16', filter: 'void *' });
-// Integer arguments of prctl are longs; the fourth and fifth are not looked at here.
-const prctl = libc.func('int prctl(long, long, sock_fprog *)');
+const prctl = libc.func('int prctl(long, long, sock_fprog *, long, long)');
 const madvise = libc.func('int madvise(size_t, size_t, int)');
 const waitpid = libc.func('int waitpid(int, _Out_ int *, int)');
 
@@ -54,8 +53,8 @@ function keepHeapInForks(): void {
     filter.writeUInt8(jf, i * 8 + 3);
     filter.writeUInt32LE(k, i * 8 + 4);
   }
-  if (prctl(PR_SET_NO_NEW_PRIVS, 1, null) !== 0) throw new Error('PR_SET_NO_NEW_PRIVS failed');
-  if (prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, { len: program.length, filter }) !== 0) {
+  if (prctl(PR_SET_NO_NEW_PRIVS, 1, null, 0, 0) !== 0) throw new Error('PR_SET_NO_NEW_PRIVS failed');
+  if (prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, { len: program.length, filter }, 0, 0) !== 0) {
     throw new Error('PR_SET_SECCOMP failed');
   }
   for (const line of readFileSync('/proc/self/maps', 'latin1').split('\n')) {
