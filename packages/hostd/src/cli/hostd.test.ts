@@ -20,6 +20,13 @@ describe('prewake hostd', () => {
     },
   );
 
+  it('ends cleanly when the signal comes twice, as from a terminal and from npm', async () => {
+    await hostd.start();
+    hostd.child?.kill('SIGINT');
+    expect(await hostd.end('SIGINT')).toBe(0);
+    expect(existsSync(hostd.socket)).toBe(false);
+  });
+
   it('keeps away from the socket of another, and takes over that of a dead one', async () => {
     await hostd.start();
     const second = await prewake(['hostd', '--dry-run', '--socket', hostd.socket]);
@@ -61,6 +68,13 @@ describe('prewake hostd', () => {
     const text = await (await fetch(`http://127.0.0.1:${port}/metrics`)).text();
     expect(text).toMatch(/^prewake_sessions 0$/m);
     expect((await fetch(`http://127.0.0.1:${port}/v1/status`)).status).toBe(404);
+
+    // The port is taken: one that could not start whole does not go on in part.
+    const socket = join(hostd.dir, 'second.sock');
+    const args = ['--dry-run', '--socket', socket, '--metrics-listen', `127.0.0.1:${port}`];
+    const second = await prewake(['hostd', ...args]);
+    expect(second.code).toBe(1);
+    expect(second.err).toContain('PREWAKE_LISTEN');
   });
 });
 

@@ -1,8 +1,12 @@
 import { Command, Option } from 'commander';
-import { LOG_LEVELS } from '../daemon/config.ts';
+import { LOG_LEVELS, type LogLevel } from '../daemon/config.ts';
 import type { ConfigFlags } from '../daemon/config-load.ts';
+import type { Daemon } from '../daemon/daemon.ts';
 import { EXIT } from './exit-codes.ts';
 import { listenAddress } from './flags.ts';
+
+/** A second signal within this time is the first one's echo. */
+const SAME_REQUEST_MS = 1000;
 
 interface HostdFlags extends ConfigFlags {
   dryRun?: boolean;
@@ -30,24 +34,37 @@ export function hostdCommand(): Command {
 async function runHostd(flags: HostdFlags): Promise<void> {
   const { loadConfig } = await import('../daemon/config-load.ts');
   const config = await loadConfig(flags);
-  const { startDaemon } = await import('../daemon/daemon.ts');
-  const log = (line: string) => process.stderr.write(`${line}\n`);
-  const daemon = await startDaemon(config, { dryRun: flags.dryRun === true, log });
+  let loudest = LOG_LEVELS.indexOf(config.logLevel);
+  const log = (line: string, level: LogLevel = 'info') => {
+    if (LOG_LEVELS.indexOf(level) <= loudest) process.stderr.write(`${line}\n`);
+  };
 
+  // Heard from the first moment: a signal during the start ends hostd as cleanly as a later one.
+  const { startDaemon } = await import('../daemon/daemon.ts');
+  let started = (_daemon: Daemon) => {};
+  const daemon = new Promise<Daemon>((resolve) => {
+    started = resolve;
+  });
   process.on('SIGHUP', async () => {
+    const running = await daemon;
     try {
-      daemon.reload(await loadConfig(flags));
+      const changed = await loadConfig(flags);
+      loudest = LOG_LEVELS.indexOf(changed.logLevel);
+      running.reload(changed);
     } catch (error) {
-      log(`the old configuration stays: ${(error as Error).message}`);
+      log(`the old configuration stays: ${(error as Error).message}`, 'error');
     }
   });
-  let stopping = false;
+  let stoppingSince = Number.POSITIVE_INFINITY;
   for (const signal of ['SIGTERM', 'SIGINT'] as const)
     process.on(signal, async () => {
-      // Whoever asks twice does not want to wait; the guardian restores what is left.
-      if (stopping) process.exit(EXIT.failure);
-      stopping = true;
-      await daemon.stop(signal);
+      // Whoever asks again does not want to wait; the guardian restores what is left. What comes at once is the
+      // same request, which both a terminal and npm have passed on.
+      if (performance.now() - stoppingSince > SAME_REQUEST_MS) process.exit(EXIT.failure);
+      if (stoppingSince < Number.POSITIVE_INFINITY) return;
+      stoppingSince = performance.now();
+      await (await daemon).stop(signal);
       process.exit(EXIT.ok);
     });
+  started(await startDaemon(config, { dryRun: flags.dryRun === true, log }));
 }

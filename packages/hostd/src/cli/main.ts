@@ -13,7 +13,8 @@ export async function main(args: readonly string[]): Promise<void> {
   try {
     await createProgram().parseAsync(args, { from: 'user' });
   } catch (error) {
-    process.exitCode = report(error);
+    // Not only exitCode: a hostd that could not start whole must not go on in part.
+    process.exit(report(error));
   }
 }
 
