@@ -92,12 +92,12 @@ test('of 100 concurrent agents, each has its own model and tool calls below it',
   );
 });
 
-test('runs that begin in one synchronous stretch are siblings, and what follows them is not theirs', async () => {
+test('runs that begin in one synchronous stretch are siblings', async () => {
   // Without a schema that has to be awaited, a tool's callbacks run before its invoke() returns.
   const plain = (name: string) =>
     new DynamicStructuredTool({
       name,
-      description: 'Does nothing.',
+      description: 'Tells the current step.',
       schema: { type: 'object', properties: {} },
       func: async () => {
         await pause();
@@ -105,21 +105,14 @@ test('runs that begin in one synchronous stretch are siblings, and what follows 
       },
     });
   const nothing = {} as never;
-  const both = RunnableLambda.from(async (_input: string, config) => {
-    const found = await Promise.all([
-      plain('one').invoke(nothing, config),
-      plain('two').invoke(nothing, config),
-    ]);
-    await step('after', pause);
-    return found;
-  });
+  const both = RunnableLambda.from((_input: string, config) =>
+    Promise.all([plain('one').invoke(nothing, config), plain('two').invoke(nothing, config)]),
+  );
   const around = tool((_input, config) => both.invoke('go', config), {
     name: 'around',
     description: 'Runs both.',
     schema: z.object({}),
   });
   expect(await around.invoke({}, { callbacks })).toEqual(['one', 'two']);
-  const tree = recorder.tree();
-  expect(tree.slice(0, 3)).toEqual(['execute_tool around', '  execute_tool one', '  execute_tool two']);
-  expect(tree[3]?.trim()).toBe('after');
+  expect(recorder.tree()).toEqual(['execute_tool around', '  execute_tool one', '  execute_tool two']);
 });
