@@ -57,7 +57,7 @@ export class Arbiter {
         this.#held.set(key, held);
       }
       held.wants.set(id, value);
-      this.#settle(held);
+      if (this.#settle(held)) this.#kick(guard, target);
       if (held.lost) this.drop(guard, target, id);
       return !held.lost;
     } catch (error) {
@@ -131,18 +131,19 @@ export class Arbiter {
     return { ...base, original: found, written: found, readBack: found, touched: false };
   }
 
-  #settle(held: Held): void {
-    if (held.lost) return;
+  /** Writes the strictest want, unless it is there already. True: it was written, and others must be told. */
+  #settle(held: Held): boolean {
+    if (held.lost) return false;
     const { guard, target, original } = held;
     const value = guard.strictest(target, [...held.wants.values()], original);
-    if (value === held.written) return;
+    if (value === held.written) return false;
     const { journal } = this.#options;
     if (journal) {
       if (held.touched) {
         const found = guard.read(target);
         if (!guard.isOurs(target, held.written, held.readBack, found)) {
           this.#foreign(held, found);
-          return;
+          return false;
         }
       }
       journal.intent(guard.id, target, original, value);
@@ -158,11 +159,11 @@ export class Arbiter {
           `${guard.id} reads ${held.readBack} after ${value} was written`,
         );
       }
-      this.#kick(guard, target);
     } else {
       held.written = value;
     }
     this.#options.emit({ type: 'armed', guard: guard.id, target, value, at: this.#options.now() });
+    return journal !== undefined;
   }
 
   #restore(key: string, held: Held): void {

@@ -1,3 +1,4 @@
+import { monotonicMicros } from '@prewake/sdk/protocol';
 import { startTime } from '../kernel/identity.ts';
 import type { Kernel } from '../kernel/kernel.ts';
 import { allThreads, threadsBelow } from '../kernel/tasks.ts';
@@ -9,14 +10,24 @@ export function taskTargets(window: WindowRequest): TaskTarget[] {
   return window.tasks.map(({ tgid, tid, startTime }) => ({ type: 'task', tgid, tid, startTime }));
 }
 
+/** A tid is not given to another thread within this time of its thread's being seen alive, microseconds. */
+const FRESH_US = 1000;
+const seen = { tid: 0, startTime: '', at: 0 };
+
 /**
  * The tid, if it is still the same thread. Throws ESRCH where it is gone: what the control of another thread
  * reads is nobody's business here.
  */
 export function liveTid(kernel: Kernel, target: Target): number {
   if (target.type !== 'task') throw new TypeError(`a task guard has no target ${target.type}`);
-  if (startTime(kernel.files, target.tid, target.tgid) === target.startTime) return target.tid;
-  throw Object.assign(new Error(`thread ${target.tid} is gone`), { code: 'ESRCH' });
+  const { tid, tgid, startTime: start } = target;
+  const now = monotonicMicros();
+  if (seen.tid === tid && seen.startTime === start && now - seen.at < FRESH_US) return tid;
+  if (startTime(kernel.files, tid, tgid) !== start) {
+    throw Object.assign(new Error(`thread ${tid} is gone`), { code: 'ESRCH' });
+  }
+  Object.assign(seen, { tid, startTime: start, at: now });
+  return tid;
 }
 
 /**

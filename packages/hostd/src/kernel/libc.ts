@@ -24,24 +24,19 @@ export function libc(): Libc {
   if (loaded) return loaded;
   try {
     const self = koffi.load(null);
+    // Variadic functions take their arguments where others do on every 64-bit Linux ABI, and koffi is slow with them.
     loaded = {
       flock: self.func('int flock(int, int)'),
-      fcntl: variadic(self.func('int fcntl(int, int, ...)'), 2, ['int']),
+      fcntl: self.func('int fcntl(int, int, long)'),
       pipe2: self.func('int pipe2(_Out_ int *, int)'),
       poll: self.func('int poll(void *, unsigned long, int)'),
-      ioctl: variadic(self.func('int ioctl(int, unsigned long, ...)'), 2, ['long']),
+      ioctl: self.func('int ioctl(int, unsigned long, long)'),
       clock_gettime: self.func('int clock_gettime(int, void *)'),
       signal: self.func('intptr_t signal(int, intptr_t)'),
       sched_getaffinity: self.func('int sched_getaffinity(int, size_t, void *)'),
       sched_setaffinity: self.func('int sched_setaffinity(int, size_t, void *)'),
-      syscallIntPtr: variadic(self.func('long syscall(long, ...)'), 1, ['long', 'void *', 'long', 'long']),
-      syscallPtr: variadic(self.func('long syscall(long, ...)'), 1, [
-        'void *',
-        'long',
-        'long',
-        'long',
-        'long',
-      ]),
+      syscallIntPtr: self.func('long syscall(long, long, void *, long, long)'),
+      syscallPtr: self.func('long syscall(long, void *, long, long, long, long)'),
     };
   } catch (cause) {
     throw new PrewakeError('PREWAKE_FFI_UNAVAILABLE', 'the C library could not be loaded through koffi', {
@@ -49,19 +44,6 @@ export function libc(): Libc {
     });
   }
   return loaded;
-}
-
-type Foreign = (...args: unknown[]) => number;
-
-/** koffi wants a type before each variable argument. */
-function variadic(func: Foreign, fixed: number, types: readonly string[]): Foreign {
-  return (...args) => {
-    const typed: unknown[] = args.slice(0, fixed);
-    types.forEach((type, i) => {
-      typed.push(type, args[fixed + i]);
-    });
-    return func(...typed);
-  };
 }
 
 /** errno of the last libc call, as a name: `EBUSY`. */

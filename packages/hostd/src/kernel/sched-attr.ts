@@ -31,9 +31,9 @@ export function schedGetAttr(tid: number): SchedAttr {
   checked(libc().syscallIntPtr(number, tid, buffer, SIZE, 0), `sched_getattr of ${tid}`);
   return {
     policy: buffer.readUInt32LE(4),
-    flags: Number(buffer.readBigUInt64LE(8)),
+    flags: buffer.readUInt32LE(8),
     nice: buffer.readInt32LE(16),
-    runtime: Number(buffer.readBigUInt64LE(24)),
+    runtime: buffer.readUInt32LE(24) + buffer.readUInt32LE(28) * 2 ** 32,
     utilMin: buffer.readUInt32LE(48),
     utilMax: buffer.readUInt32LE(52),
   };
