@@ -1,4 +1,4 @@
-import { createServer as createTcpServer, type Server } from 'node:http';
+import type { Server } from 'node:http';
 import { createRequire } from 'node:module';
 import type { Socket } from 'node:net';
 import { HEADER, monotonicMicros, PrewakeError } from '@prewake/sdk/protocol';
@@ -18,19 +18,26 @@ import { Sessions } from '../session/sessions.ts';
 import { Windows } from '../session/windows.ts';
 import { Attribution } from '../slowpath/attribution.ts';
 import type { Recorder } from '../slowpath/recorder.ts';
+import { SlowpathStats } from '../slowpath/stats/slowpath-stats.ts';
 import { Access } from './access.ts';
 import { Conductor } from './conductor.ts';
 import type { HostdConfig } from './config.ts';
 import { EventStream } from './event-stream.ts';
+import { Followed } from './followed.ts';
 import { GuardLedger } from './guard-ledger.ts';
 import { createHttpServer } from './http-server.ts';
 import { listenOn } from './listen.ts';
 import { Metrics } from './metrics.ts';
-import { createRoutes, sendMetrics } from './routes.ts';
+import { listenForMetrics } from './metrics-listener.ts';
+import { createRoutes } from './routes.ts';
+import { StateFile } from './state-file.ts';
 import { Thrift } from './thrift.ts';
 import { DaemonViews } from './views.ts';
 
 const { version } = createRequire(import.meta.url)('../../package.json') as { version: string };
+
+/** What was learned is kept this often at least, as long as sessions come and go. */
+const SAVE_EVERY_US = 15 * 60e6;
 
 export interface DaemonOptions {
   /** Decide and report, write nothing. */
@@ -78,7 +85,9 @@ class Hostd implements Daemon {
   #reports!: Reports;
   #conductor!: Conductor;
   #metrics!: Metrics;
-  #detach: ReturnType<Deadlines['at']> | undefined;
+  #state!: StateFile;
+  #savedAt = this.#now();
+  #followed!: Followed;
   #stopping = false;
 
   constructor(config: HostdConfig, options: DaemonOptions) {
@@ -117,11 +126,15 @@ class Hostd implements Daemon {
     this.#guards.onEvent = (event) => ledger.guardEvent(event);
     this.#recorder = openRecorder({ ringBytes: config.recorder.ringBytes });
     this.#recorder.onPressure = () => this.#reports.drain();
+    const stats = new SlowpathStats();
     this.#attribution = new Attribution({
       isCovered: (cpu, at) => ledger.armed.isCovered(cpu, at),
       threadRole,
+      stats,
     });
     const policy = createPolicy(config.policy, { random: Math.random });
+    this.#state = new StateFile(config.stateDir, policy, this.#options.log);
+    this.#state.load();
     this.#windows = new Windows({
       policy,
       claims: new Claims({
@@ -151,6 +164,16 @@ class Hostd implements Daemon {
       armedSeconds: () => ledger.armedSeconds(),
       records: () => this.#reports.records,
       foreignWriters: () => ledger.foreignWriters,
+    });
+    this.#followed = new Followed({
+      sessions: this.#sessions,
+      recorder: this.#recorder,
+      attribution: this.#attribution,
+      deadlines: this.#deadlines,
+      now: this.#now,
+      detachAfterMs: config.recorder.detachAfterMs,
+      log: this.#options.log,
+      onQuiet: () => this.#save(),
     });
     this.#conductor = new Conductor({
       windows: this.#windows,
@@ -190,6 +213,8 @@ class Hostd implements Daemon {
       guards: this.#guards,
       recorder: this.#recorder,
       attribution: this.#attribution,
+      stats,
+      policy,
       windows: this.#windows,
       reports: this.#reports,
       budget: this.#budget,
@@ -206,7 +231,7 @@ class Hostd implements Daemon {
       events: this.#events,
       metrics: this.#metrics,
     });
-    await this.#listenForMetrics();
+    if (config.metrics.listen) this.#tcp = await listenForMetrics(config.metrics.listen, this.#metrics);
     this.#sayWhatItIs();
   }
 
@@ -232,6 +257,7 @@ class Hostd implements Daemon {
     this.#deadlines.close();
     this.#events.close();
     this.#guards.close();
+    this.#save();
     this.#recorder.close();
     this.#tcp?.close();
     this.#tcp?.closeAllConnections();
@@ -267,7 +293,7 @@ class Hostd implements Daemon {
       now: this.#now,
     });
     this.#sessions.add(session);
-    this.#follow(session);
+    this.#followed.started(session);
     session.send({
       type: 'welcome',
       session: id,
@@ -287,33 +313,16 @@ class Hostd implements Daemon {
     return undefined;
   }
 
-  /** Programs are attached with the first session, and each session's process is followed. */
-  #follow(session: Session): void {
-    this.#deadlines.cancel(this.#detach);
-    this.#detach = undefined;
-    if (!this.#recorder.attached) {
-      try {
-        this.#recorder.attach();
-        this.#attribution.recorderAttached(this.#recorder.attachedAt, this.#recorder.known);
-      } catch (error) {
-        this.#options.log(`the recorder could not be attached: ${(error as Error).message}`);
-      }
-    }
-    this.#recorder.track(session.peer.pid);
-    this.#attribution.sessionStarted(
-      { id: session.id, tgid: session.peer.pid, thread: (theirs) => session.task(theirs).tid },
-      this.#now() * 1000,
-    );
-  }
-
   #ended(session: Session): void {
     this.#sessions.remove(session);
-    if (this.#sessions.ofProcess(session.peer.pid) === 0) this.#recorder.untrack(session.peer.pid);
-    if (this.#sessions.size > 0 || this.#stopping) return;
-    this.#detach = this.#deadlines.at(this.#now() + this.#config.recorder.detachAfterMs * 1000, () => {
-      this.#recorder.detach();
-      this.#attribution.recorderDetached(this.#now() * 1000);
-    });
+    // The last session may never end: what was learned is kept now and then all the same.
+    if (this.#now() - this.#savedAt > SAVE_EVERY_US) this.#save();
+    if (!this.#stopping) this.#followed.ended(session);
+  }
+
+  #save(): void {
+    this.#savedAt = this.#now();
+    this.#state.save();
   }
 
   /** Home is read now: the recorder knows it as of its last drain only. */
@@ -342,31 +351,6 @@ class Hostd implements Daemon {
   #mode(): 'arm' | 'observe' | 'paused' {
     if (this.#windows.paused) return 'paused';
     return this.#guards.mode === 'arm' ? 'arm' : 'observe';
-  }
-
-  async #listenForMetrics(): Promise<void> {
-    const listen = this.#config.metrics.listen;
-    if (!listen) return;
-    const tcp = createTcpServer({ connectionsCheckingInterval: 2 ** 31 - 1 }, (request, response) => {
-      if (request.method === 'GET' && request.url?.split('?')[0] === '/metrics')
-        void sendMetrics(response, this.#metrics);
-      else response.writeHead(404).end();
-    });
-    this.#tcp = tcp;
-    await new Promise<void>((resolve, reject) => {
-      tcp.once('error', (cause) =>
-        reject(
-          new PrewakeError(
-            'PREWAKE_LISTEN',
-            `cannot listen on ${listen.host}:${listen.port}: ${cause.message}`,
-            {
-              cause,
-            },
-          ),
-        ),
-      );
-      tcp.listen(listen.port, listen.host, resolve);
-    });
   }
 
   #sayWhatItIs(): void {

@@ -15,6 +15,8 @@ export interface Views {
   budgets(uid: number | undefined): object[];
   /** @throws PrewakeError PREWAKE_BAD_QUERY */
   stats(query: URLSearchParams, uid: number | undefined): object;
+  /** What is learned of one user's waits. */
+  classes(uid: number): object[];
   pause(reason: string): void;
   resume(): void;
 }
@@ -65,12 +67,23 @@ export function createRoutes({ views, access, events, metrics }: RouteOptions) {
       leases: () => ({ leases: views.leases(uid) }),
       budgets: () => ({ buckets: views.budgets(uid) }),
       stats: () => views.stats(query, uid),
+      classes: () => ({ classes: views.classes(userAsked(query, peer, uid)) }),
     };
     const view = Object.hasOwn(answers, name) ? answers[name] : undefined;
     if (!view) throw new PrewakeError('PREWAKE_NOT_FOUND', 'no such endpoint; docs/protocol.md lists them');
     demandMethod(method, 'GET');
     return view();
   }
+}
+
+/** One's own classes, and for an administrator those of `?user=UID`. */
+function userAsked(query: URLSearchParams, peer: Peer, limit: number | undefined): number {
+  const asked = query.get('user');
+  if (asked === null) return peer.uid;
+  if (!/^\d{1,10}$/.test(asked)) throw new PrewakeError('PREWAKE_BAD_QUERY', `user=${asked}: not a uid`);
+  if (limit !== undefined && Number(asked) !== limit)
+    throw new PrewakeError('PREWAKE_FORBIDDEN', "another user's classes are not yours to see");
+  return Number(asked);
 }
 
 function demandMethod(method: string, wanted: string): void {

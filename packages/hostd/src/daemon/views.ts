@@ -1,11 +1,12 @@
-import { type Micros, PrewakeError } from '@prewake/sdk/protocol';
+import type { Micros } from '@prewake/sdk/protocol';
 import type { MachineGuards } from '../guards/index.ts';
-import type { Budget } from '../policy/index.ts';
+import type { Budget, LearningPolicy } from '../policy/index.ts';
 import type { Reports } from '../session/reports.ts';
 import type { Sessions } from '../session/sessions.ts';
 import type { Windows } from '../session/windows.ts';
 import type { Attribution } from '../slowpath/attribution.ts';
 import type { Recorder } from '../slowpath/recorder.ts';
+import type { SlowpathStats } from '../slowpath/stats/slowpath-stats.ts';
 import type { Views } from './routes.ts';
 import type { Thrift } from './thrift.ts';
 
@@ -18,6 +19,8 @@ export interface DaemonParts {
   guards: MachineGuards;
   recorder: Recorder;
   attribution: Attribution;
+  stats: SlowpathStats;
+  policy: LearningPolicy;
   windows: Windows;
   reports: Reports;
   budget: Budget;
@@ -108,8 +111,19 @@ export class DaemonViews implements Views {
       );
   }
 
-  stats(): object {
-    throw new PrewakeError('PREWAKE_NOT_AVAILABLE', 'statistics are not kept yet');
+  stats(query: URLSearchParams, uid: number | undefined): object {
+    this.#parts.reports.drain();
+    return {
+      stats: this.#parts.stats.query({
+        category: query.get('category') ?? undefined,
+        by: query.get('by') ?? undefined,
+        user: uid,
+      }),
+    };
+  }
+
+  classes(uid: number): object[] {
+    return this.#parts.policy.classes(uid);
   }
 
   pause(reason: string): void {

@@ -1,0 +1,27 @@
+import { createServer, type Server } from 'node:http';
+import { PrewakeError } from '@prewake/sdk/protocol';
+import type { Metrics } from './metrics.ts';
+import { sendMetrics } from './routes.ts';
+
+/**
+ * `/metrics` over TCP, for a Prometheus that can't scrape a Unix socket. Off unless the configuration asks.
+ * @throws PrewakeError PREWAKE_LISTEN
+ */
+export async function listenForMetrics(
+  at: { host: string; port: number },
+  metrics: Metrics,
+): Promise<Server> {
+  const server = createServer({ connectionsCheckingInterval: 2 ** 31 - 1 }, (request, response) => {
+    if (request.method === 'GET' && request.url?.split('?')[0] === '/metrics')
+      void sendMetrics(response, metrics);
+    else response.writeHead(404).end();
+  });
+  await new Promise<void>((resolve, reject) => {
+    server.once('error', (cause) => {
+      const message = `cannot listen on ${at.host}:${at.port}: ${cause.message}`;
+      reject(new PrewakeError('PREWAKE_LISTEN', message, { cause }));
+    });
+    server.listen(at.port, at.host, resolve);
+  });
+  return server;
+}
