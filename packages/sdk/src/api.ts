@@ -26,11 +26,11 @@ function begin(owner: Client, options: string | StepOptions): Step {
   const key = typeof options === 'string' ? options : (given.key ?? '');
 
   const startedAt = monotonicMicros();
-  const parent = parentOf(given.parent);
+  const within = parentOf(given.parent);
   const outer = context.active();
   // Within a step whose context could not be made OpenTelemetry's own, the step's counts and not the one around it.
-  const around = parent && (given.parent !== undefined || outer === parent.outer) ? parent.inner : outer;
-  const epoch = epochStart(startedAt, parent);
+  const around = within && (given.parent !== undefined || outer === within.outer) ? within.inner : outer;
+  const epoch = epochStart(startedAt, within);
   const span = owner.tracer.startSpan(
     spanName(kind, key, given),
     { kind: spanKind(kind), attributes: startAttributes(kind, key, given), startTime: hrTime(epoch) },
@@ -39,6 +39,7 @@ function begin(owner: Client, options: string | StepOptions): Step {
   if (!owner.live && !span.isRecording()) return quiet(span);
   const inner = hasIdentity(span) ? trace.setSpan(around, span) : outer;
   const { provider } = given;
+  const parent = openStep(within);
   const step = new LiveStep({
     owner,
     kind,
@@ -59,6 +60,13 @@ function parentOf(given: Step | null | undefined): LiveStep | undefined {
   if (given === null) return undefined;
   if (given === undefined) return scopes.getStore()?.step;
   return given instanceof LiveStep ? given : undefined;
+}
+
+/** What hostd is told: ended steps would only keep each other alive, in code that never leaves what it entered. */
+function openStep(step: LiveStep | undefined): LiveStep | undefined {
+  let open = step;
+  while (open && open.endedAt !== 0) open = open.parent;
+  return open;
 }
 
 // Without an SDK every span has the same id of zeros: there is nothing to carry.

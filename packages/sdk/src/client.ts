@@ -200,8 +200,8 @@ export class Client implements StepOwner {
   };
 
   /** What there is without a report: our own figures are whole only where hostd had no better ones. */
-  #without({ local }: Ended, why: string): Figures {
-    if (!local) return noFigures(why || 'recorder_off');
+  #without({ local, step }: Ended, why: string): Figures {
+    if (!local) return noFigures(why || (step.session === 0 ? 'recorder_off' : 'disconnected'));
     return why !== '' && this.live ? { ...local, complete: false, incomplete: why } : local;
   }
 

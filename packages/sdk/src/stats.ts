@@ -1,9 +1,12 @@
 import type { Client } from './client.ts';
 import type { LinkState } from './session/reconnect.ts';
+import { apiMismatch, isRegistered } from './span/api-mismatch.ts';
 
 export interface Stats {
   /** `off`: not connected, or PREWAKE_DISABLED. */
   state: LinkState | 'off';
+  /** Whether an OpenTelemetry SDK is registered; `mismatch`: by an API that ours can't use, so that no span records. */
+  tracing: 'sdk' | 'none' | 'mismatch';
   /** hostd's word on the session, while there is one. */
   session?: string;
   hostd?: { version: string; mode: 'arm' | 'observe' | 'paused'; recorder: 'bpf' | 'schedstat' | 'none' };
@@ -31,6 +34,7 @@ export function statsOf(client: Client | undefined): Stats {
   const { welcome, lastError } = client ?? {};
   return {
     state: client?.link.state ?? 'off',
+    tracing: apiMismatch() ? 'mismatch' : isRegistered() ? 'sdk' : 'none',
     ...(welcome && {
       session: welcome.session,
       hostd: { version: welcome.version, mode: welcome.mode, recorder: welcome.recorder },

@@ -17,6 +17,9 @@ import {
   attrSelf,
 } from '../semconv.ts';
 
+/** Composed once: this runs at the end of every recorded step. */
+const SELF = CATEGORIES.map((category) => [category, attrSelf(category)] as const);
+
 /** What is known of a step, wherever it comes from. */
 export type Figures = Omit<ReportFrame, 'type' | 'step' | 'source' | 'wakeups' | 'events'> & {
   source: ReportFrame['source'] | 'local';
@@ -33,10 +36,10 @@ export function reportAttributes(figures: Figures): Attributes {
   };
   if (!figures.complete) attributes[ATTR_INCOMPLETE] = figures.incomplete ?? 'lost';
   const unknown: string[] = [];
-  for (const category of CATEGORIES) {
+  for (const [category, attribute] of SELF) {
     const ns = figures.self[category];
     if (ns === undefined || figures.unknown.includes(category)) unknown.push(category);
-    else attributes[attrSelf(category)] = Math.round(ns);
+    else attributes[attribute] = Math.round(ns);
   }
   if (unknown.length > 0) attributes[ATTR_UNKNOWN] = unknown;
   for (const [category, ns] of Object.entries(figures.inclusive ?? {})) {
