@@ -9,8 +9,8 @@ import type { WindowRequest } from './guard.ts';
 /** What a child hostd is asked to do. */
 export interface ChildWishes extends GuardControllerOptions {
   windows: Partial<WindowRequest>[];
-  /** SIGKILL itself before or after its n-th write (1 is the first); 0: only say each write. */
-  kill?: { at: number; when: 'before' | 'after' };
+  /** Kill (or stop) itself before or after its n-th write (1 is the first); 0: only say each write. */
+  kill?: { at: number; when: 'before' | 'after'; signal?: 'SIGKILL' | 'SIGSTOP' };
 }
 
 /** For tests: {@link file://./fixture-hostd.ts} as a child process, and what it said. */
@@ -44,7 +44,7 @@ export async function startChildHostd(
     );
     return said.find(match) as Record<string, unknown>;
   };
-  const ended = () => child.exitCode !== null || child.signalCode !== null;
+  const ended = () => child.exitCode !== null || child.signalCode !== null || stopped(child.pid as number);
   await until(
     () => ended() || said.some((message) => message.mode !== undefined),
     () => JSON.stringify(said),
@@ -75,9 +75,19 @@ export async function until(holds: () => boolean, why: () => string = () => ''):
 
 /** Whether a process runs (a zombie does not). */
 export function runs(pid: number): boolean {
+  return !['', 'Z', 'X'].includes(state(pid));
+}
+
+/** Whether a process is stopped. */
+export function stopped(pid: number): boolean {
+  return state(pid) === 'T';
+}
+
+function state(pid: number): string {
   try {
-    return !/^\S+ \(.*\) [ZX]/.test(readFileSync(`/proc/${pid}/stat`, 'latin1'));
+    const stat = readFileSync(`/proc/${pid}/stat`, 'latin1');
+    return stat.charAt(stat.lastIndexOf(')') + 2);
   } catch {
-    return false;
+    return '';
   }
 }

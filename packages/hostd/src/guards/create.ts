@@ -69,7 +69,7 @@ export async function createGuardController(options: GuardControllerOptions): Pr
     }
   }
   let choice = chooseGuards(guards, options.config);
-  if (choice.chosen.length === 0) reason ??= choice.availability.map((guard) => guard.reason).join('; ');
+  if (choice.chosen.length === 0) reason = choice.availability.map((guard) => guard.reason).join('; ');
   const mode = reason !== undefined ? 'observe' : dryRun ? 'dry-run' : 'arm';
 
   const emit = (event: GuardEvent) => controller.onEvent?.(event);
@@ -112,6 +112,8 @@ export async function createGuardController(options: GuardControllerOptions): Pr
       emit({ type: 'void', reason: why, at: clock.now() });
       controller.releaseAll();
       if (why === 'restored') return;
+      // An event on a CPU that was offline meanwhile is dead.
+      kernel.kicker.close();
       choice = chooseGuards(guards, options.config);
       cpus = eligible();
     },

@@ -10,17 +10,17 @@ import type { ChildWishes } from './child-hostd.ts';
 import { createGuardController } from './create.ts';
 
 const wishes: ChildWishes = JSON.parse(process.argv[2] as string);
-// Ends this process by SIGKILL before or after the n-th write, counted from 1.
+// Ends or stops this process before or after the n-th write, counted from 1.
 const { kill } = wishes;
 let writes = 0;
 const tap: SyscallTap = {
   before(op) {
     writes++;
     say({ write: writes, ...op });
-    if (kill?.at === writes && kill.when === 'before') process.kill(process.pid, 'SIGKILL');
+    if (kill?.at === writes && kill.when === 'before') process.kill(process.pid, kill.signal ?? 'SIGKILL');
   },
   after() {
-    if (kill?.at === writes && kill.when === 'after') process.kill(process.pid, 'SIGKILL');
+    if (kill?.at === writes && kill.when === 'after') process.kill(process.pid, kill.signal ?? 'SIGKILL');
   },
 };
 function say(message: object): void {

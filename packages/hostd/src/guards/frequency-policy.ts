@@ -1,7 +1,7 @@
 import { currentKhz, type FrequencyPolicy, frequencyPolicies, policyPath } from '../kernel/cpufreq.ts';
 import { cpuCapacities } from '../kernel/cpus.ts';
 import type { Kernel } from '../kernel/kernel.ts';
-import type { Availability, Effect, Guard, Target, WindowRequest } from './guard.ts';
+import type { Availability, Effect, Guard, Judgement, Target, WindowRequest } from './guard.ts';
 import { policiesOf, policyOf } from './policy-target.ts';
 
 /** Part of the way between two frequencies that a driver without a table may round a floor. */
@@ -93,7 +93,7 @@ export class FrequencyPolicyGuard implements Guard {
     return khz === undefined ? {} : { khz };
   }
 
-  judge(value: string, _before: Effect, after: Effect): { works: boolean | undefined; seen: string } {
+  judge(_target: Target, value: string, _before: Effect, after: Effect): Judgement {
     const { khz } = after;
     if (khz === undefined) return { works: undefined, seen: 'the driver does not say at what it runs' };
     return { works: khz >= Number(value) * (1 - ROUNDING), seen: `runs at ${khz} kHz` };

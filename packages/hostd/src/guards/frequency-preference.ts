@@ -1,6 +1,6 @@
 import { currentKhz, type FrequencyPolicy, frequencyPolicies, policyPath } from '../kernel/cpufreq.ts';
 import type { Kernel } from '../kernel/kernel.ts';
-import type { Availability, Effect, Guard, Target, WindowRequest } from './guard.ts';
+import type { Availability, Effect, Guard, Judgement, Target, WindowRequest } from './guard.ts';
 import { policiesOf, policyOf } from './policy-target.ts';
 
 const FILE = 'energy_performance_preference';
@@ -74,7 +74,7 @@ export class FrequencyPreferenceGuard implements Guard {
   }
 
   /** What a preference does to an idle CPU's frequency is the hardware's secret. */
-  judge(_value: string, before: Effect, after: Effect): { works: boolean | undefined; seen: string } {
+  judge(_target: Target, _value: string, before: Effect, after: Effect): Judgement {
     return {
       works: undefined,
       seen: `ran at ${before.khz ?? 'unknown'} kHz, then at ${after.khz ?? 'unknown'}`,

@@ -2,7 +2,7 @@ import { frequencyPolicies } from '../kernel/cpufreq.ts';
 import type { Kernel } from '../kernel/kernel.ts';
 import { schedGetAttr, schedSetUtilMin } from '../kernel/sched-attr.ts';
 import { schedulingDenied } from '../kernel/tasks.ts';
-import type { Availability, Effect, Guard, Target, WindowRequest } from './guard.ts';
+import type { Availability, Effect, Guard, Judgement, Target, WindowRequest } from './guard.ts';
 import { liveTid, possibleHeirs, restoreEach, type TaskTarget, taskTargets } from './task-target.ts';
 
 /** uclamp.min: a thread counts as at least this busy (0–1024) when schedutil picks a frequency. */
@@ -84,7 +84,7 @@ export class FrequencyTaskGuard implements Guard {
     return { util_min: schedGetAttr(liveTid(this.#kernel, target)).utilMin };
   }
 
-  judge(value: string, _before: Effect, after: Effect): { works: boolean | undefined; seen: string } {
+  judge(_target: Target, value: string, _before: Effect, after: Effect): Judgement {
     return { works: after.util_min === Number(value), seen: `the kernel reads uclamp.min ${after.util_min}` };
   }
 

@@ -66,12 +66,19 @@ export interface Guard {
   /** What the control does on this target, by effect: counters and current values, not the control itself. */
   effect?(target: Target): Effect;
   /** Whether the effect of `value` shows between two looks, and what was seen, in a sentence. */
-  judge?(value: string, before: Effect, after: Effect): { works: boolean | undefined; seen: string };
+  judge?(target: Target, value: string, before: Effect, after: Effect): Judgement;
   close?(): void;
 }
 
 /** Named counters and values of one target at one instant (`POLL.usage`, `khz`). */
 export type Effect = Readonly<Record<string, number>>;
+
+export interface Judgement {
+  /** Undefined: nothing happened that would show it. */
+  works: boolean | undefined;
+  /** In a sentence. */
+  seen: string;
+}
 
 /** What a latency window asks for. */
 export interface WindowRequest {

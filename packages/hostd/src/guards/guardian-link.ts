@@ -65,8 +65,9 @@ export class GuardianLink implements GuardianEnd {
   }
 
   beat(): boolean {
-    this.#armed = true;
-    return this.#send('a');
+    const heard = this.#send('a');
+    if (heard) this.#armed = true;
+    return heard;
   }
 
   idle(): void {

@@ -24,6 +24,8 @@ export interface GuardianOptions {
 }
 
 const RETRY_MS = 1000;
+/** The next hostd, or `prewake restore`, still has the journal. */
+const MAX_FAILURES = 30;
 /** `a`. */
 const ARMED = 0x61;
 
@@ -39,15 +41,15 @@ export function runGuardian(options: GuardianOptions): void {
   const guards = buildGuards(kernel, { request });
   const say = (message: object) => report(options.report, message);
 
-  /** True once nothing is left to put back. */
-  const restore = (why: string): boolean =>
+  /** How many controls are left that may still be put back: an offline CPU's come back with it. */
+  const restore = (why: string): number =>
     withJournalLock(options.runtimeDir, () => {
       request?.set(NO_CONSTRAINT);
       const { owner, claims } = loadJournal(options.runtimeDir);
-      if (owner?.pid !== options.owner.pid || owner.startTime !== options.owner.startTime) return true;
-      const { entries, left } = restoreAll(guards, [...claims.values()]);
+      if (owner?.pid !== options.owner.pid || owner.startTime !== options.owner.startTime) return 0;
+      const { entries } = restoreAll(guards, [...claims.values()]);
       if (entries.length > 0) say({ restored: entries, why });
-      return left.length === 0;
+      return entries.filter((entry) => entry.outcome === 'pending').length;
     });
 
   /** hostd may come back at any moment, also in between: it is told before and after that its leases are void. */
@@ -80,7 +82,12 @@ export function runGuardian(options: GuardianOptions): void {
     armed = buffer[length - 1] === ARMED;
   }
   const pause = new Int32Array(new SharedArrayBuffer(4));
-  while (!attempt(() => restore('death'))) Atomics.wait(pause, 0, 0, RETRY_MS);
+  let failures = 0;
+  for (;;) {
+    const left = attempt(() => restore('death'));
+    if (left === 0 || (left === undefined && ++failures > MAX_FAILURES)) break;
+    Atomics.wait(pause, 0, 0, RETRY_MS);
+  }
   kernel.close();
 }
 

@@ -2,7 +2,7 @@ import { idleDriver, idleStates, trustedLatency } from '../kernel/cpuidle.ts';
 import { cpuCapacities, onlineCpus } from '../kernel/cpus.ts';
 import type { Kernel } from '../kernel/kernel.ts';
 import { errorCode } from '../kernel/libc.ts';
-import type { Availability, Effect, Guard, Target, WindowRequest } from './guard.ts';
+import type { Availability, Effect, Guard, Judgement, Target, WindowRequest } from './guard.ts';
 import { idleEffect, idleLimit, idleUnlimited, judgeIdle } from './idle-limit.ts';
 
 /** `n/a` is 0 µs: poll. `0` is no constraint. Any other number is the limit in microseconds. */
@@ -99,12 +99,11 @@ export class IdleCpuGuard implements Guard {
     return idleEffect(this.#kernel.files, cpuOf(target));
   }
 
-  judge(value: string, before: Effect, after: Effect): { works: boolean | undefined; seen: string } {
+  judge(target: Target, value: string, before: Effect, after: Effect): Judgement {
     const { files } = this.#kernel;
     const driver = idleDriver(files)?.driver;
-    const cpu = onlineCpus(files)[0] ?? 0;
     const states = new Map(
-      idleStates(files, cpu).map((state) => [state.name, trustedLatency(driver, state)]),
+      idleStates(files, cpuOf(target)).map((state) => [state.name, trustedLatency(driver, state)]),
     );
     return judgeIdle((name) => (states.get(name) ?? 0) <= micros(value), before, after);
   }

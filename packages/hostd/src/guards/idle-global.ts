@@ -2,7 +2,7 @@ import { idleDriver } from '../kernel/cpuidle.ts';
 import { onlineCpus } from '../kernel/cpus.ts';
 import type { Kernel } from '../kernel/kernel.ts';
 import { LATENCY_QOS, LatencyRequest, NO_CONSTRAINT } from '../kernel/latency-qos.ts';
-import type { Availability, Effect, Guard, Target, WindowRequest } from './guard.ts';
+import type { Availability, Effect, Guard, Judgement, Target, WindowRequest } from './guard.ts';
 import { idleEffect, idleLimit, idleUnlimited, judgeIdle } from './idle-limit.ts';
 
 const NONE = String(NO_CONSTRAINT);
@@ -88,7 +88,7 @@ export class IdleGlobalGuard implements Guard {
     return effect;
   }
 
-  judge(value: string, before: Effect, after: Effect): { works: boolean | undefined; seen: string } {
+  judge(_target: Target, value: string, before: Effect, after: Effect): Judgement {
     const polls = Number(value) === 0;
     const judged = judgeIdle((name) => !polls || name === 'POLL', before, after);
     return { ...judged, seen: `limit ${after.limit_us} µs, ${judged.seen}` };

@@ -1,6 +1,6 @@
 import type { ControlFiles } from '../kernel/control-files.ts';
 import { idleDriver, idleStates, idleUsage, trustedLatency } from '../kernel/cpuidle.ts';
-import type { Effect } from './guard.ts';
+import type { Effect, Judgement } from './guard.ts';
 
 /**
  * The limit to ask for so that a CPU wakes within `latencyUs`: the limit itself, or 0 (poll) where no sleeping
@@ -34,11 +34,7 @@ export function idleEffect(files: ControlFiles, cpu: number): Effect {
 }
 
 /** Which states were entered between two looks; a limit works if only the allowed ones were. */
-export function judgeIdle(
-  allowed: (name: string) => boolean,
-  before: Effect,
-  after: Effect,
-): { works: boolean | undefined; seen: string } {
+export function judgeIdle(allowed: (name: string) => boolean, before: Effect, after: Effect): Judgement {
   const seen: string[] = [];
   let entries = 0;
   let forbidden = 0;

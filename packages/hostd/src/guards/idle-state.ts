@@ -2,7 +2,7 @@ import { type IdleState, idleDriver, idleStates, trustedLatency } from '../kerne
 import { cpuCapacities, onlineCpus } from '../kernel/cpus.ts';
 import type { Kernel } from '../kernel/kernel.ts';
 import { errorCode } from '../kernel/libc.ts';
-import type { Availability, Effect, Guard, Target, WindowRequest } from './guard.ts';
+import type { Availability, Effect, Guard, Judgement, Target, WindowRequest } from './guard.ts';
 import { idleEffect, idleUnlimited, judgeIdle } from './idle-limit.ts';
 
 /** Switches single idle states of a CPU off: for machines where no latency limit works. */
@@ -91,14 +91,9 @@ export class IdleStateGuard implements Guard {
     return idleEffect(this.#kernel.files, stateOf(target).cpu);
   }
 
-  judge(_value: string, before: Effect, after: Effect): { works: boolean | undefined; seen: string } {
-    const off = new Set(
-      [...this.#states.keys()].flatMap((cpu) =>
-        idleStates(this.#kernel.files, cpu)
-          .filter((state) => state.disabled)
-          .map((state) => state.name),
-      ),
-    );
+  judge(target: Target, _value: string, before: Effect, after: Effect): Judgement {
+    const states = idleStates(this.#kernel.files, stateOf(target).cpu);
+    const off = new Set(states.filter((state) => state.disabled).map((state) => state.name));
     return judgeIdle((name) => !off.has(name), before, after);
   }
 

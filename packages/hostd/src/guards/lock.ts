@@ -12,11 +12,16 @@ function tryLock(fd: number): boolean {
 
 /**
  * Takes the machine's controls for this process. Two writers that each take the other's value for the original
- * would leave it behind, so there is one hostd for one set of controls; the lock is on their own directory.
- * Returns what gives them back, or undefined if another process kept them for `waitMs`.
+ * would leave it behind, so there is one hostd for one set of controls. The lock is a file that root alone can
+ * open: anyone may flock(2) what he can read.
+ *
+ * Returns what gives them back, or undefined if another process kept them for `waitMs`. Errors are Node's:
+ * EACCES for all but root.
  */
 export async function lockControls(root: string, waitMs: number): Promise<(() => void) | undefined> {
-  const fd = openSync(join(root, 'sys/devices/system/cpu'), 'r');
+  const dir = join(root, 'run/prewake');
+  mkdirSync(dir, { recursive: true, mode: 0o755 });
+  const fd = openSync(join(dir, 'controls.lock'), 'a', 0o600);
   for (let waited = 0; !tryLock(fd); waited += 25) {
     if (waited >= waitMs) {
       closeSync(fd);

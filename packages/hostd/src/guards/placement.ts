@@ -2,7 +2,7 @@ import { allowedCpus, setAllowedCpus } from '../kernel/affinity.ts';
 import { formatCpuList, parseCpuList } from '../kernel/cpus.ts';
 import type { Kernel } from '../kernel/kernel.ts';
 import { schedulingDenied } from '../kernel/tasks.ts';
-import type { Availability, Effect, Guard, Target, WindowRequest } from './guard.ts';
+import type { Availability, Effect, Guard, Judgement, Target, WindowRequest } from './guard.ts';
 import { liveTid, possibleHeirs, restoreEach, type TaskTarget, taskTargets } from './task-target.ts';
 
 /** Keeps a thread on the CPUs that are armed for it. Off unless it is asked for. */
@@ -73,7 +73,7 @@ export class PlacementGuard implements Guard {
     return { cpus: allowedCpus(liveTid(this.#kernel, target)).length };
   }
 
-  judge(value: string, _before: Effect, after: Effect): { works: boolean | undefined; seen: string } {
+  judge(_target: Target, value: string, _before: Effect, after: Effect): Judgement {
     return {
       works: after.cpus === parseCpuList(value).length,
       seen: `the thread may run on ${after.cpus} CPUs`,

@@ -1,3 +1,5 @@
+import { existsSync } from 'node:fs';
+import { PrewakeError } from '@prewake/sdk/protocol';
 import { bootId, startTime } from '../kernel/identity.ts';
 import { type Kernel, openKernel } from '../kernel/kernel.ts';
 import type { SyscallTap } from '../kernel/writer.ts';
@@ -29,11 +31,19 @@ export interface RestoreOptions {
 /**
  * Puts back everything that the journal in `runtimeDir` says is still changed: for `prewake restore` and the
  * service manager's stop step. Where its hostd is still alive, that one's leases are void from now on.
+ *
+ * @throws PrewakeError PREWAKE_RESTORE_FAILED where the journal cannot be read or written (not root). A control
+ *   that cannot be put back is no error: its entry says why.
  */
 export function restore(options: RestoreOptions): RestoreReport {
+  const { runtimeDir } = options;
+  if (!existsSync(runtimeDir)) return NOTHING;
   const kernel = openKernel(options.root, { tap: options.tap });
   try {
-    return replayJournal(kernel, buildGuards(kernel), options.runtimeDir);
+    return replayJournal(kernel, buildGuards(kernel), runtimeDir);
+  } catch (cause) {
+    const message = `the guard journal in ${runtimeDir} cannot be replayed: ${(cause as Error).message}`;
+    throw new PrewakeError('PREWAKE_RESTORE_FAILED', message, { cause });
   } finally {
     kernel.close();
   }

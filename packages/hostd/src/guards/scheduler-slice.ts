@@ -1,7 +1,7 @@
 import type { Kernel } from '../kernel/kernel.ts';
 import { RESET_ON_FORK, SCHED_BATCH, SCHED_OTHER, schedGetAttr, schedSetAttr } from '../kernel/sched-attr.ts';
 import { schedulingDenied } from '../kernel/tasks.ts';
-import type { Availability, Effect, Guard, Target, WindowRequest } from './guard.ts';
+import type { Availability, Effect, Guard, Judgement, Target, WindowRequest } from './guard.ts';
 import { liveTid, possibleHeirs, restoreEach, type TaskTarget, taskTargets } from './task-target.ts';
 
 /** Nanoseconds. The odd end tells it from what anybody else would ask for. */
@@ -102,7 +102,7 @@ export class SchedulerSliceGuard implements Guard {
     return { slice_ns: runtime, nice };
   }
 
-  judge(_value: string, _before: Effect, after: Effect): { works: boolean | undefined; seen: string } {
+  judge(_target: Target, _value: string, _before: Effect, after: Effect): Judgement {
     const works = this.#sliceOfDefault() > 0 ? after.slice_ns === SLICE_NS : (after.nice ?? 0) <= NICE;
     return { works, seen: `the kernel reads slice ${after.slice_ns} ns, nice ${after.nice}` };
   }

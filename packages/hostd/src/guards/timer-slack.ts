@@ -1,6 +1,6 @@
 import type { Kernel } from '../kernel/kernel.ts';
 import { schedulingDenied } from '../kernel/tasks.ts';
-import type { Availability, Effect, Guard, Target, WindowRequest } from './guard.ts';
+import type { Availability, Effect, Guard, Judgement, Target, WindowRequest } from './guard.ts';
 import { liveTid, possibleHeirs, restoreEach, type TaskTarget, taskTargets } from './task-target.ts';
 
 /** Nanoseconds; the odd end tells it from what anybody else would ask for. */
@@ -77,7 +77,7 @@ export class TimerSlackGuard implements Guard {
     return { slack_ns: Number(this.read(target)) };
   }
 
-  judge(value: string, _before: Effect, after: Effect): { works: boolean | undefined; seen: string } {
+  judge(_target: Target, value: string, _before: Effect, after: Effect): Judgement {
     return {
       works: after.slack_ns === Number(value),
       seen: `the kernel reads a slack of ${after.slack_ns} ns`,

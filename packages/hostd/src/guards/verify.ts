@@ -70,7 +70,7 @@ export async function verifyGuard(options: VerifyOptions): Promise<Verdict> {
     const before = guard.effect?.(lease.target) ?? {};
     await sleep(seconds * 1000);
     const after = guard.effect?.(lease.target) ?? {};
-    const judged = guard.judge?.(lease.wanted, before, after) ?? {
+    const judged = guard.judge?.(lease.target, lease.wanted, before, after) ?? {
       works: undefined,
       seen: 'no effect to look at',
     };

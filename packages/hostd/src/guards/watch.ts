@@ -56,6 +56,8 @@ export class Watch {
     if (guardian && !guardian.alive) return false;
     if (this.#active) {
       this.check(now);
+      // If that has voided what was held, there is something to watch again.
+      this.#restSince = undefined;
       return true;
     }
     this.#settleSuspend(false);
