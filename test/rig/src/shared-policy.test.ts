@@ -1,3 +1,4 @@
+import { checks as bpf } from './guest/bpf.ts';
 import { checks as shared } from './guest/shared.ts';
 import { checks as suspend } from './guest/suspend.ts';
 import { guestSuite } from './host/guest-suite.ts';
@@ -6,7 +7,8 @@ guestSuite(
   'a kernel with one frequency domain for both CPUs',
   [
     ['shared', shared],
+    ['bpf', bpf],
     ['suspend', suspend],
   ],
-  { acpi: 'shared', timeoutS: 200 },
+  { acpi: 'shared', timeoutS: 300 },
 );

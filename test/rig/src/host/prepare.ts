@@ -1,4 +1,4 @@
-import { execFile } from 'node:child_process';
+import { execFile, spawnSync } from 'node:child_process';
 import { existsSync, mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
@@ -25,6 +25,9 @@ export function unavailable(metapackage: string): string | undefined {
   if (missing.length > 0) return `not installed: ${missing.join(', ')} (test/rig/debian-packages.json)`;
   if (existsSync(join(cacheDir, 'kernel', metapackage, 'kernel.json'))) return undefined;
   if (!hasCommand('apt-get')) return `${metapackage} is neither cached nor to be had without apt-get`;
+  // Debian's own kernel is always offered, once the lists are there; another one may not be.
+  const known = spawnSync('apt-cache', ['show', metapackage], { stdio: 'ignore' }).status === 0;
+  if (!known && metapackage !== 'linux-image-amd64') return `apt does not offer ${metapackage}`;
   return undefined;
 }
 
