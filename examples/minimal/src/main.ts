@@ -1,0 +1,15 @@
+import { connect, step, wait } from '@prewake/sdk';
+import { startSlowService } from './slow-service.ts';
+
+const url = process.argv[2] ?? (await startSlowService());
+const prewake = connect();
+for (let poll = 1; poll <= 5; poll++) {
+  const status = await step({ kind: 'http', key: 'status' }, async () => {
+    const response = await wait(() => fetch(url));
+    return `${response.status} ${await response.text()}`;
+  });
+  console.log(`${poll}: ${status}`);
+}
+const { state, windows } = prewake.stats();
+console.log(`hostd: ${state}; windows armed: ${windows.armed}`);
+await prewake.shutdown();
