@@ -140,6 +140,7 @@ export function wait<T>(what: (() => T) | T, hint?: WaitHint): T {
     begun.end();
     return result;
   }
+  begun.idleFrom = monotonicMicros();
   return result.then(
     (value: unknown) => {
       begun.end();

@@ -14,6 +14,8 @@ export class LiveWait implements Wait {
   /** Its id and the session in which it was announced; 0: it was not. */
   id = 0;
   session = 0;
+  /** Since when the step's own code leaves the thread to others. */
+  idleFrom: Micros;
   /** When the step's code ran again; 0 while it waits. */
   endedAt: Micros = 0;
   #cadenceAt: Micros = 0;
@@ -21,7 +23,7 @@ export class LiveWait implements Wait {
   constructor(step: LiveStep, hint: WaitHint) {
     this.step = step;
     this.hint = hint;
-    this.at = monotonicMicros();
+    this.at = this.idleFrom = monotonicMicros();
   }
 
   signal(name: string, detail?: SignalDetail): void {

@@ -104,7 +104,7 @@ export class Measures {
   waitEnded(wait: LiveWait, deadline: number): void {
     const { measured } = wait.step;
     if (!measured?.loopFollowed) return;
-    const since = Math.max(this.loop.readySince, wait.at, measured.queuedUntil, deadline);
+    const since = Math.max(this.loop.readySince, wait.idleFrom, measured.queuedUntil, deadline);
     if (this.loop.callbackAt > since) measured.eventLoop += this.loop.callbackAt - since;
     measured.queuedUntil = Math.max(measured.queuedUntil, this.loop.callbackAt);
   }

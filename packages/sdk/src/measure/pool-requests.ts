@@ -24,7 +24,7 @@ const POOLED = new Set([
 ]);
 
 /** Outstanding requests that are followed at once; more are not, and their steps have lost figures. */
-const MAX_OPEN = 8192;
+const MAX_OPEN = 4096;
 
 interface Request {
   id: number;
@@ -97,7 +97,7 @@ export class PoolRequests {
   }
 
   #announce(request: Request): void {
-    if (request.announced || request.step.session === 0) return;
+    if (request.announced || request.step.session === 0 || request.step.endedAt !== 0) return;
     const id = ++this.#last;
     request.announced = this.#send({ type: 'pool', id, step: request.step.id, at: request.at }, false);
     request.id = id;

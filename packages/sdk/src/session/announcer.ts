@@ -12,6 +12,10 @@ import type { LiveStep } from '../step.ts';
 import type { LiveWait } from '../wait.ts';
 import type { Outbox } from './outbox.ts';
 
+/** Steps and waits that a session may have open: half of what hostd allows by default, whose refusals are errors. */
+const MAX_OPEN_STEPS = 5000;
+const MAX_OPEN_WAITS = 2000;
+
 const toWord = (text: string) => toKey(text).slice(0, MAX_KIND_LENGTH) || 'unknown';
 
 /**
@@ -26,6 +30,8 @@ export class Announcer {
   readonly #outbox: Outbox;
   readonly #thread: number | undefined;
   #waits = 0;
+  #openSteps = 0;
+  #openWaits = 0;
 
   constructor(outbox: Outbox, thread: number | undefined) {
     this.#outbox = outbox;
@@ -35,7 +41,7 @@ export class Announcer {
   /** A session begins, also while its handshake is still under way. */
   begin(number: number): void {
     this.session = number;
-    this.#waits = 0;
+    this.#waits = this.#openSteps = this.#openWaits = 0;
   }
 
   end(): void {
@@ -44,6 +50,7 @@ export class Announcer {
 
   step(step: LiveStep, report: boolean): boolean {
     if (this.session === 0) return false;
+    if (this.#openSteps >= MAX_OPEN_STEPS) return this.#lose();
     const frame: StepFrame = { type: 'step', id: step.id, kind: toWord(step.kind), at: step.startedAt };
     if (step.key) frame.key = toKey(step.key);
     const parent = step.parent;
@@ -52,19 +59,19 @@ export class Announcer {
     if (!report) frame.report = false;
     if (!this.send(frame)) return false;
     step.session = this.session;
+    this.#openSteps++;
     return true;
   }
 
   stepEnd(step: LiveStep, at: Micros): boolean {
-    return (
-      step.session === this.session &&
-      this.session !== 0 &&
-      this.send({ type: 'step_end', id: step.id, at }, true)
-    );
+    if (this.session === 0 || step.session !== this.session) return false;
+    this.#openSteps--;
+    return this.send({ type: 'step_end', id: step.id, at }, true);
   }
 
   wait(wait: LiveWait): boolean {
     if (this.session === 0 || wait.step.session !== this.session) return false;
+    if (this.#openWaits >= MAX_OPEN_WAITS) return this.#lose();
     const { hint } = wait;
     const frame: WaitFrame = {
       type: 'wait',
@@ -85,6 +92,7 @@ export class Announcer {
     if (!this.send(frame)) return false;
     wait.id = frame.id;
     wait.session = this.session;
+    this.#openWaits++;
     return true;
   }
 
@@ -98,6 +106,7 @@ export class Announcer {
 
   waitEnd(wait: LiveWait, at: Micros, cancelled: boolean): void {
     if (this.session === 0 || wait.session !== this.session) return;
+    this.#openWaits--;
     this.send(
       cancelled ? { type: 'wait_end', id: wait.id, at, cancelled } : { type: 'wait_end', id: wait.id, at },
       true,
@@ -107,6 +116,12 @@ export class Announcer {
   /** @param must see {@link Outbox.offer} */
   send(frame: ClientFrame, must = false): boolean {
     if (this.#outbox.offer(encode(frame), must)) return true;
+    this.losses++;
+    return false;
+  }
+
+  #lose(): boolean {
+    this.#outbox.dropped++;
     this.losses++;
     return false;
   }
