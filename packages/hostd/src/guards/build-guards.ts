@@ -13,22 +13,30 @@ import { TimerSlackGuard } from './timer-slack.ts';
 
 export type GuardSet = ReadonlyMap<GuardId, Guard>;
 
+/** What may change while the guards are there. */
+export interface GuardSettings {
+  /** Part of a CPU's highest frequency that frequency guards ask for, 0–1. */
+  capacity: number;
+}
+
 export interface BuildOptions {
-  /** Part of a CPU's highest frequency that frequency guards ask for, 0–1; default 0.5. */
-  capacity?: number | undefined;
+  settings?: GuardSettings | undefined;
   /** An inherited request on the machine-wide latency limit. */
   request?: LatencyRequest | undefined;
 }
 
 /** Every guard that there is, for this machine or not. */
-export function buildGuards(kernel: Kernel, { capacity = 0.5, request }: BuildOptions = {}): GuardSet {
+export function buildGuards(
+  kernel: Kernel,
+  { settings = { capacity: 0.5 }, request }: BuildOptions = {},
+): GuardSet {
   const guards: Guard[] = [
     new IdleCpuGuard(kernel),
     new IdleGlobalGuard(kernel, request),
     new IdleStateGuard(kernel),
     new FrequencyPreferenceGuard(kernel),
-    new FrequencyPolicyGuard(kernel, capacity),
-    new FrequencyTaskGuard(kernel, capacity),
+    new FrequencyPolicyGuard(kernel, settings),
+    new FrequencyTaskGuard(kernel, settings),
     new SchedulerSliceGuard(kernel),
     new TimerSlackGuard(kernel),
     new PlacementGuard(kernel),

@@ -31,12 +31,13 @@ export async function startChildHostd(
   // As it ships: compiled.
   const entry = fileURLToPath(new URL('../../dist/guards/fixture-hostd.js', import.meta.url));
   const child = spawn(process.execPath, [entry, JSON.stringify(wishes)], {
-    stdio: ['pipe', 'pipe', 'inherit'],
+    stdio: ['pipe', 'pipe', 'pipe'],
   });
   const said: Record<string, unknown>[] = [];
   createInterface({ input: child.stdout as NodeJS.ReadableStream }).on('line', (line) =>
     said.push(JSON.parse(line)),
   );
+  createInterface({ input: child.stderr as NodeJS.ReadableStream }).on('line', (log) => said.push({ log }));
   const heard: ChildHostd['heard'] = async (match) => {
     await until(
       () => said.some(match),

@@ -92,7 +92,7 @@ test('off and named guards', () => {
 test('the wanted part of the frequency is the configuration’s', () => {
   tree = fixtureTree({ policies: [[0, 1]] });
   const wanted = (capacity: number) =>
-    buildGuards(openKernel(tree?.root), { capacity })
+    buildGuards(openKernel(tree?.root), { settings: { capacity } })
       .get('frequency.policy')
       ?.wanted({ type: 'policy', policy: 0 }, {} as never);
   expect([0.1, 0.5, 0.61, 1].map(wanted)).toEqual(['1200000', '1800000', '2400000', '3000000']);

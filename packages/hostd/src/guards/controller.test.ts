@@ -314,6 +314,19 @@ test('falls back to the global limit where there is none per CPU', async () => {
   expect(limit()).toBe(2_000_000_000);
 });
 
+test('another configuration counts for new windows, and leaves leases alone', async () => {
+  const guards = await guardsOf();
+  const hold = guards.arm(window());
+  guards.configure({ idle: 'idle.global', scheduler: 'off' });
+  expect(tree.get(LIMIT1)).toBe('50');
+  const next = guards.arm(window({ owner: 's2', latencyUs: 20 }));
+  expect(readFileSync(join(tree.root, 'dev/cpu_dma_latency')).readInt32LE()).toBe(20);
+  guards.release(hold);
+  expect(tree.get(LIMIT1)).toBe('0');
+  guards.release(next);
+  expect(readFileSync(join(tree.root, 'dev/cpu_dma_latency')).readInt32LE()).toBe(2_000_000_000);
+});
+
 test('the configuration overrides the choice', async () => {
   const guards = await guardsOf({ config: { idle: 'idle.global' } });
   expect(guards.guards.map((guard) => guard.id)).toEqual(['idle.global']);

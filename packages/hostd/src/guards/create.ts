@@ -1,9 +1,8 @@
-import { onlineCpus } from '../kernel/cpus.ts';
 import { openKernel } from '../kernel/kernel.ts';
 import type { SyscallTap } from '../kernel/writer.ts';
 import { Arbiter } from './arbiter.ts';
 import { buildGuards } from './build-guards.ts';
-import { chooseGuards, type GuardConfig } from './choose.ts';
+import type { GuardConfig } from './choose.ts';
 import { type GuardClock, systemClock } from './clock.ts';
 import { LeaseController, type LeaseControllerOptions } from './controller.ts';
 import type { Guard, GuardController, GuardEvent } from './guard.ts';
@@ -13,6 +12,8 @@ import { Journal } from './journal.ts';
 import { lockControls } from './lock.ts';
 import { machineSignature } from './machine.ts';
 import { type RestoreReport, replayJournal, selfOwner } from './replay.ts';
+import { Retry } from './retry.ts';
+import { Selection } from './selection.ts';
 import { Watch } from './watch.ts';
 
 export interface GuardControllerOptions {
@@ -41,6 +42,8 @@ export interface MachineGuards extends GuardController {
   readonly guardianPid: number | undefined;
   /** The guards that are armed by a window. */
   readonly guards: readonly Guard[];
+  /** Takes another configuration for windows to come. Leases that are held stay as they are. */
+  configure(config: GuardConfig): void;
 }
 
 /**
@@ -50,62 +53,27 @@ export interface MachineGuards extends GuardController {
 export async function createGuardController(options: GuardControllerOptions): Promise<MachineGuards> {
   const { root = '/', runtimeDir, clock = systemClock, dryRun = false } = options;
   const kernel = openKernel(root, { tap: options.tap, dryRun });
-  const guards = buildGuards(kernel, { capacity: options.config?.capacity });
-  const global = guards.get('idle.global') as IdleGlobalGuard;
-  let replayed: RestoreReport = { entries: [], left: [], livingOwner: undefined };
-  let reason: string | undefined;
-  let unlock: (() => void) | undefined;
-  let journal: Journal | undefined;
-
-  if (!dryRun) {
-    try {
-      unlock = await lockControls(root, options.waitMs ?? 2000);
-      if (unlock) {
-        replayed = replayJournal(kernel, guards, runtimeDir);
-        journal = new Journal(runtimeDir, selfOwner(kernel), kernel.writer, replayed.left);
-      } else reason = 'another hostd holds the controls of this machine';
-    } catch (error) {
-      reason = error instanceof Error ? error.message : String(error);
-    }
-  }
-  let choice = chooseGuards(guards, options.config);
-  if (choice.chosen.length === 0) reason = choice.availability.map((guard) => guard.reason).join('; ');
+  const settings = { capacity: 0 };
+  const guards = buildGuards(kernel, { settings });
+  const controls = dryRun ? {} : await takeControls();
+  const selection = new Selection(kernel, guards, settings, options.config ?? {});
+  const reason = whyNot();
   const mode = reason !== undefined ? 'observe' : dryRun ? 'dry-run' : 'arm';
+  const journal = mode === 'arm' ? controls.journal : undefined;
+  const replayed = controls.replayed ?? { entries: [], left: [], livingOwner: undefined };
 
   const emit = (event: GuardEvent) => controller.onEvent?.(event);
-  let link: GuardianLink | undefined;
-  if (mode === 'arm') {
-    if (options.guardian !== false) {
-      link = new GuardianLink({
-        entry: options.guardian ?? guardianEntry(),
-        root,
-        runtimeDir,
-        owner: selfOwner(kernel),
-        latencyFd: choice.chosen.includes(global) ? global.open() : -1,
-        onState: (state) => emit({ type: 'guardian', state, at: clock.now() }),
-        onRestored: () => {},
-      });
-    }
-  }
-
-  let cancelRetry: (() => void) | undefined;
-  let retryMs = 1000;
+  const link = mode === 'arm' && options.guardian !== false ? startGuardian(options.guardian) : undefined;
+  const retry = new Retry(clock, () => arbiter.retry());
   const arbiter: Arbiter = new Arbiter({
-    journal: mode === 'arm' ? journal : undefined,
+    journal,
     now: () => clock.now(),
     emit,
-    onPending: () => {
-      cancelRetry ??= clock.after(retryMs, () => {
-        cancelRetry = undefined;
-        retryMs = Math.min(retryMs * 2, 60_000);
-        arbiter.retry();
-        if (arbiter.pending === 0) retryMs = 1000;
-      });
-    },
+    onPending: () => retry.soon(),
   });
   const watch = new Watch({
     clock,
-    journal: mode === 'arm' ? journal : undefined,
+    journal,
     guardian: link,
     signature: () => machineSignature(kernel.files),
     onVoid(why) {
@@ -114,31 +82,24 @@ export async function createGuardController(options: GuardControllerOptions): Pr
       if (why === 'restored') return;
       // An event on a CPU that was offline meanwhile is dead.
       kernel.kicker.close();
-      choice = chooseGuards(guards, options.config);
-      cpus = eligible();
+      selection.refresh();
     },
   });
-  const eligible = () => {
-    const online = new Set(onlineCpus(kernel.files));
-    const { cpus = 'all' } = options.config ?? {};
-    return new Set(cpus === 'all' ? online : cpus.filter((cpu) => online.has(cpu)));
-  };
-  let cpus = eligible();
   const leases: LeaseControllerOptions = {
-    eligible: (cpu) => cpus.has(cpu),
-    availability: () => choice.availability,
-    guards: () => (mode === 'observe' ? [] : choice.chosen),
+    eligible: (cpu) => selection.has(cpu),
+    availability: () => selection.choice.availability,
+    guards: () => (mode === 'observe' ? [] : selection.choice.chosen),
     arbiter,
     clock,
     watch,
     close() {
-      cancelRetry?.();
+      retry.stop();
       watch.stop();
       link?.close();
       for (const guard of guards.values()) guard.close?.();
-      journal?.close();
+      controls.journal?.close();
       kernel.close();
-      unlock?.();
+      controls.unlock?.();
     },
   };
   const controller = new MachineController(leases, {
@@ -146,7 +107,7 @@ export async function createGuardController(options: GuardControllerOptions): Pr
     reason,
     replayed,
     guardianPid: () => link?.pid,
-    guards: () => choice.chosen,
+    configure: (config) => selection.configure(config),
   });
   for (const claim of replayed.left) {
     const guard = guards.get(claim.guard);
@@ -154,35 +115,73 @@ export async function createGuardController(options: GuardControllerOptions): Pr
   }
   await link?.whenReady(5000);
   return controller;
+
+  async function takeControls(): Promise<Controls> {
+    try {
+      const unlock = await lockControls(root, options.waitMs ?? 2000);
+      if (!unlock) return { denied: 'another hostd holds the controls of this machine' };
+      const replayed = replayJournal(kernel, guards, runtimeDir);
+      const journal = new Journal(runtimeDir, selfOwner(kernel), kernel.writer, replayed.left);
+      return { unlock, journal, replayed };
+    } catch (error) {
+      return { denied: error instanceof Error ? error.message : String(error) };
+    }
+  }
+
+  /** That no guard can be armed says more than that the lock or the journal cannot be opened. */
+  function whyNot(): string | undefined {
+    const { availability, chosen } = selection.choice;
+    return chosen.length === 0 ? availability.map((guard) => guard.reason).join('; ') : controls.denied;
+  }
+
+  function startGuardian(entry = guardianEntry()): GuardianLink {
+    let latencyFd = -1;
+    try {
+      // Whether it is chosen or not: the configuration may change, and an open request changes nothing.
+      latencyFd = (guards.get('idle.global') as IdleGlobalGuard).open();
+    } catch {
+      // Then it is not available either.
+    }
+    const owner = selfOwner(kernel);
+    const onState = (state: 'ready' | 'down') => emit({ type: 'guardian', state, at: clock.now() });
+    return new GuardianLink({ entry, root, runtimeDir, owner, latencyFd, onState });
+  }
 }
 
-interface About {
-  mode: MachineGuards['mode'];
-  reason: string | undefined;
-  replayed: RestoreReport;
-  guardianPid: () => number | undefined;
-  guards: () => readonly Guard[];
+interface Controls {
+  denied?: string;
+  unlock?: () => void;
+  journal?: Journal;
+  replayed?: RestoreReport;
 }
+
+type About = Pick<MachineGuards, 'mode' | 'reason' | 'replayed' | 'configure'> & {
+  guardianPid: () => number | undefined;
+};
 
 class MachineController extends LeaseController implements MachineGuards {
   readonly mode: MachineGuards['mode'];
   readonly reason: string | undefined;
   readonly replayed: RestoreReport;
-  readonly #about: About;
+  readonly configure: MachineGuards['configure'];
+  readonly #leases: LeaseControllerOptions;
+  readonly #guardianPid: () => number | undefined;
 
-  constructor(options: LeaseControllerOptions, about: About) {
-    super(options);
-    this.#about = about;
+  constructor(leases: LeaseControllerOptions, about: About) {
+    super(leases);
+    this.#leases = leases;
+    this.#guardianPid = about.guardianPid;
     this.mode = about.mode;
     this.reason = about.reason;
     this.replayed = about.replayed;
+    this.configure = about.configure;
   }
 
   get guardianPid(): number | undefined {
-    return this.#about.guardianPid();
+    return this.#guardianPid();
   }
 
   get guards(): readonly Guard[] {
-    return this.#about.guards();
+    return this.#leases.guards();
   }
 }

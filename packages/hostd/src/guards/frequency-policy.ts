@@ -1,6 +1,7 @@
 import { currentKhz, type FrequencyPolicy, frequencyPolicies, policyPath } from '../kernel/cpufreq.ts';
 import { cpuCapacities } from '../kernel/cpus.ts';
 import type { Kernel } from '../kernel/kernel.ts';
+import type { GuardSettings } from './build-guards.ts';
 import type { Availability, Effect, Guard, Judgement, Target, WindowRequest } from './guard.ts';
 import { policiesOf, policyOf } from './policy-target.ts';
 
@@ -11,13 +12,12 @@ const ROUNDING = 0.05;
 export class FrequencyPolicyGuard implements Guard {
   readonly id = 'frequency.policy';
   readonly #kernel: Kernel;
-  readonly #capacity: number;
+  readonly #settings: GuardSettings;
   #policies: FrequencyPolicy[] | undefined;
 
-  /** `capacity`: part of the highest frequency that is wanted, 0–1. */
-  constructor(kernel: Kernel, capacity: number) {
+  constructor(kernel: Kernel, settings: GuardSettings) {
     this.#kernel = kernel;
-    this.#capacity = capacity;
+    this.#settings = settings;
   }
 
   probe(): Availability {
@@ -111,7 +111,7 @@ export class FrequencyPolicyGuard implements Guard {
 
   /** From the driver's table where it has one, so that what reads back is what was written. */
   #floor({ available, maxKhz }: FrequencyPolicy): number {
-    const wanted = Math.ceil(maxKhz * this.#capacity);
+    const wanted = Math.ceil(maxKhz * this.#settings.capacity);
     return available.find((khz) => khz >= wanted) ?? wanted;
   }
 

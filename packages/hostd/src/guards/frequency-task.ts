@@ -2,6 +2,7 @@ import { frequencyPolicies } from '../kernel/cpufreq.ts';
 import type { Kernel } from '../kernel/kernel.ts';
 import { schedGetAttr, schedSetUtilMin } from '../kernel/sched-attr.ts';
 import { schedulingDenied } from '../kernel/tasks.ts';
+import type { GuardSettings } from './build-guards.ts';
 import type { Availability, Effect, Guard, Judgement, Target, WindowRequest } from './guard.ts';
 import { liveTid, possibleHeirs, restoreEach, type TaskTarget, taskTargets } from './task-target.ts';
 
@@ -9,12 +10,11 @@ import { liveTid, possibleHeirs, restoreEach, type TaskTarget, taskTargets } fro
 export class FrequencyTaskGuard implements Guard {
   readonly id = 'frequency.task';
   readonly #kernel: Kernel;
-  /** Odd, so that nobody else asks for the very same. */
-  readonly #wanted: number;
+  readonly #settings: GuardSettings;
 
-  constructor(kernel: Kernel, capacity: number) {
+  constructor(kernel: Kernel, settings: GuardSettings) {
     this.#kernel = kernel;
-    this.#wanted = Math.min(1023, Math.round(capacity * 512) * 2 + 1);
+    this.#settings = settings;
   }
 
   probe(): Availability {
@@ -44,7 +44,7 @@ export class FrequencyTaskGuard implements Guard {
   }
 
   wanted(): string {
-    return String(this.#wanted);
+    return String(this.#clamp());
   }
 
   strictest(_target: Target, wanted: readonly string[], original: string): string {
@@ -67,7 +67,7 @@ export class FrequencyTaskGuard implements Guard {
 
   /** A floor for one thread's bursts. */
   weight(): number {
-    return this.#wanted / 1024;
+    return this.#clamp() / 1024;
   }
 
   restoreHeirs(target: Target, written: string, original: string): number {
@@ -86,6 +86,11 @@ export class FrequencyTaskGuard implements Guard {
 
   judge(_target: Target, value: string, _before: Effect, after: Effect): Judgement {
     return { works: after.util_min === Number(value), seen: `the kernel reads uclamp.min ${after.util_min}` };
+  }
+
+  /** Odd, so that nobody else asks for the very same. */
+  #clamp(): number {
+    return Math.min(1023, Math.round(this.#settings.capacity * 512) * 2 + 1);
   }
 
   /** 0 is the default: giving the clamp back makes it follow the system's again. */

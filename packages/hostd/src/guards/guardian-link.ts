@@ -4,7 +4,6 @@ import type { Socket } from 'node:net';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import { checked, libc } from '../kernel/libc.ts';
-import type { RestoreEntry } from './restore.ts';
 import type { GuardianEnd } from './watch.ts';
 
 const O_NONBLOCK = 0o4000;
@@ -19,7 +18,6 @@ export interface GuardianLinkOptions {
   owner: { pid: number; startTime: string };
   latencyFd: number;
   onState: (state: 'ready' | 'down') => void;
-  onRestored: (entries: RestoreEntry[], why: string) => void;
 }
 
 /** The compiled guardian beside the compiled hostd, or the source beside the source. */
@@ -125,19 +123,11 @@ export class GuardianLink implements GuardianEnd {
   }
 
   #hear(line: string): void {
-    let message: { ready?: boolean; restored?: RestoreEntry[]; why?: string };
-    try {
-      message = JSON.parse(line);
-    } catch {
-      return;
-    }
-    if (message.ready && !this.#closed) {
-      this.#ready = true;
-      this.#restarts = 0;
-      for (const done of this.#waiting.splice(0)) done();
-      this.#options.onState('ready');
-    }
-    if (message.restored) this.#options.onRestored(message.restored, message.why ?? '');
+    if (line !== 'ready' || this.#closed) return;
+    this.#ready = true;
+    this.#restarts = 0;
+    for (const done of this.#waiting.splice(0)) done();
+    this.#options.onState('ready');
   }
 
   #ended(child: ChildProcess): void {

@@ -8,5 +8,6 @@ runGuardian({
   owner: { pid: Number(pid), startTime },
   pipe: 0,
   latencyFd: Number(latencyFd),
-  report: 1,
+  ready: 1,
+  log: 2,
 });

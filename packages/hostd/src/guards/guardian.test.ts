@@ -53,6 +53,7 @@ test('restores when hostd is killed, and goes', async () => {
     () => limits().join(),
   );
   await until(() => !runs(child.guardian));
+  await child.heard(({ log }) => String(log).includes('hostd is gone: idle.cpu cpu:1 restored (50, was 0)'));
 });
 
 test('restores when hostd is stopped; hostd knows it when it goes on', async () => {

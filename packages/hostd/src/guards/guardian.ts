@@ -7,6 +7,7 @@ import { buildGuards } from './build-guards.ts';
 import { loadJournal, markVoid } from './journal.ts';
 import { withJournalLock } from './lock.ts';
 import { restoreAll } from './replay.ts';
+import type { RestoreEntry } from './restore.ts';
 import { STALL_MS } from './watch.ts';
 
 export interface GuardianOptions {
@@ -18,8 +19,10 @@ export interface GuardianOptions {
   pipe: number;
   /** hostd's latency request, inherited: the kernel keeps it while anyone has it open. -1: none. */
   latencyFd: number;
-  /** Where one JSON line each is written for `ready` and for what was restored; -1: nowhere. */
-  report: number;
+  /** Where `ready` is written once it watches; -1: nowhere. */
+  ready: number;
+  /** Where a line is written for what it had to restore: hostd's own log. */
+  log: number;
   tap?: SyscallTap | undefined;
 }
 
@@ -39,8 +42,9 @@ export function runGuardian(options: GuardianOptions): void {
   const kernel = openKernel(options.root, { tap: options.tap });
   const request = options.latencyFd < 0 ? undefined : new LatencyRequest(options.latencyFd, kernel.writer);
   const guards = buildGuards(kernel, { request });
-  const say = (message: object) => report(options.report, message);
+  const log = (text: string) => say(options.log, `prewake guardian: ${text}`);
 
+  let said = '';
   /** How many controls are left that may still be put back: an offline CPU's come back with it. */
   const restore = (why: string): number =>
     withJournalLock(options.runtimeDir, () => {
@@ -48,23 +52,26 @@ export function runGuardian(options: GuardianOptions): void {
       const { owner, claims } = loadJournal(options.runtimeDir);
       if (owner?.pid !== options.owner.pid || owner.startTime !== options.owner.startTime) return 0;
       const { entries } = restoreAll(guards, [...claims.values()]);
-      if (entries.length > 0) say({ restored: entries, why });
+      const changed = entries.filter(({ outcome }) => outcome !== 'already');
+      const news = `${why}: ${changed.map(describe).join(', ')}`;
+      if (changed.length > 0 && news !== said) log(news);
+      said = news;
       return entries.filter((entry) => entry.outcome === 'pending').length;
     });
 
   /** hostd may come back at any moment, also in between: it is told before and after that its leases are void. */
   const restoreStalled = (): void => {
     markVoid(options.runtimeDir, 'guardian');
-    restore('stall');
+    restore('hostd does not answer');
     markVoid(options.runtimeDir, 'guardian');
   };
 
-  say({ ready: true });
+  say(options.ready, 'ready');
   const attempt = <T>(run: () => T): T | undefined => {
     try {
       return run();
     } catch (error) {
-      say({ error: error instanceof Error ? error.message : String(error) });
+      log(error instanceof Error ? error.message : String(error));
       return undefined;
     }
   };
@@ -84,7 +91,7 @@ export function runGuardian(options: GuardianOptions): void {
   const pause = new Int32Array(new SharedArrayBuffer(4));
   let failures = 0;
   for (;;) {
-    const left = attempt(() => restore('death'));
+    const left = attempt(() => restore('hostd is gone'));
     if (left === 0 || (left === undefined && ++failures > MAX_FAILURES)) break;
     Atomics.wait(pause, 0, 0, RETRY_MS);
   }
@@ -106,12 +113,16 @@ function ignoreSignals(): void {
   for (const signal of [1, 2, 15]) libc().signal(signal, SIG_IGN);
 }
 
-function report(fd: number, message: object): void {
+function describe({ guard, target, outcome, original, found }: RestoreEntry): string {
+  return `${guard} ${target} ${outcome} (${found ?? 'unknown'}, was ${original})`;
+}
+
+function say(fd: number, line: string): void {
   if (fd < 0) return;
   try {
-    writeSync(fd, `${JSON.stringify(message)}\n`);
+    writeSync(fd, `${line}\n`);
   } catch (error) {
-    // hostd is dead, or stopped with a full pipe: there is nobody to tell.
+    // The other end is gone: there is nobody to tell.
     if (errorCode(error) === undefined) throw error;
   }
 }
