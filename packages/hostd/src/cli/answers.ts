@@ -1,6 +1,7 @@
 import type { Availability, LeaseInfo } from '../guards/guard.ts';
-import type { BucketState } from '../policy/policy.ts';
+import type { BucketState, ClassSummary } from '../policy/index.ts';
 import type { CategorySource, Recorder } from '../slowpath/recorder.ts';
+import type { StatsRow } from '../slowpath/stats/slowpath-stats.ts';
 
 /** What hostd's endpoints answer. docs/protocol.md describes each field. */
 export interface StatusAnswer {
@@ -54,17 +55,10 @@ export interface BudgetsAnswer {
   buckets: BucketState[];
 }
 
-/** Slowpath figures, one row for each category and, with `by`, each value of it. */
 export interface StatsAnswer {
-  stats: {
-    category: string;
-    /** The step, key, cpu, … that the row is about. */
-    of?: string;
-    count: number;
-    sumNs: number;
-    p50Ns: number;
-    p90Ns: number;
-    p99Ns: number;
-    maxNs: number;
-  }[];
+  stats: StatsRow[];
+}
+
+export interface ClassesAnswer {
+  classes: ClassSummary[];
 }

@@ -104,8 +104,24 @@ describe('commands that ask hostd', () => {
     });
   });
 
-  it('stats says what is wrong with a query before it asks', async () => {
-    expect(await ask('stats', '--category', 'luck')).toMatchObject({ code: 2, out: '' });
+  it('stats', async () => {
+    expect((await askJson('stats')).stats).toBeInstanceOf(Array);
+    expect(await ask('stats', '--by', 'luck')).toMatchObject({ code: 2, out: '' });
+    const { code, out, err } = await ask('stats', '--category', 'luck');
+    expect({ code, out }).toEqual({ code: 2, out: '' });
+    expect(err).toContain('PREWAKE_BAD_QUERY');
+  });
+
+  it('classes, and doctor beside a running hostd', async () => {
+    expect(await askJson('classes')).toEqual({ classes: [] });
+    expect((await ask('classes')).out).toBe('nothing has been learned yet\n');
+    expect(await askJson('doctor')).toMatchObject({
+      hostd: { running: true, status: { pid: hostd.child?.pid } },
+      probedBy: 'hostd',
+      capabilities: await askJson('capabilities'),
+      withoutBenefit: [],
+    });
+    expect((await ask('doctor')).out).toContain('hostd is running');
   });
 });
 
@@ -115,8 +131,8 @@ describe('docs/protocol.md', () => {
   it('names every field that the endpoints answer', async () => {
     const socket = await openSession();
     try {
-      for (const name of ['status', 'capabilities', 'sessions', 'leases', 'budgets']) {
-        const row = text.split('\n').find((line) => line.startsWith(`| \`GET /v1/${name}\``)) ?? '';
+      for (const name of ['status', 'capabilities', 'sessions', 'leases', 'budgets', 'stats']) {
+        const row = text.split('\n').find((line) => line.startsWith(`| \`GET /v1/${name}`)) ?? '';
         for (const key of keysOf(await askJson(name))) expect(row).toContain(`\`${key}\``);
       }
     } finally {

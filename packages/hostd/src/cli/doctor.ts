@@ -1,7 +1,9 @@
 import { PrewakeError } from '@prewake/sdk/protocol';
 import type { Command } from 'commander';
 import type { MachineFact } from '../kernel/machine-facts.ts';
-import type { CapabilitiesAnswer, StatusAnswer } from './answers.ts';
+import type { ClassSummary } from '../policy/index.ts';
+import type { CapabilitiesAnswer, ClassesAnswer, StatusAnswer } from './answers.ts';
+import { classesText } from './classes.ts';
 import { HostdClient } from './client.ts';
 import { harmless, paint, print, printJson } from './output.ts';
 import { clientCommand } from './show.ts';
@@ -16,6 +18,8 @@ export interface Diagnosis {
   /** Who said what follows: the running hostd, or this command's own probe, with this user's rights. */
   probedBy: 'hostd' | 'doctor';
   capabilities: CapabilitiesAnswer;
+  /** This user's wait classes in which no gain could be measured: nothing is armed for them. */
+  withoutBenefit: ClassSummary[];
 }
 
 export function doctorCommand(): Command {
@@ -39,19 +43,23 @@ export async function diagnose(client: HostdClient): Promise<Diagnosis> {
     try {
       const status = await client.get<StatusAnswer>('/v1/status');
       const capabilities = await client.get<CapabilitiesAnswer>('/v1/capabilities');
-      return { version, hostd: { running: true, status }, machine, probedBy: 'hostd', capabilities };
+      const { classes } = await client.get<ClassesAnswer>('/v1/classes');
+      const withoutBenefit = classes.filter(({ armed }) => !armed);
+      const hostd = { running: true, status } as const;
+      return { version, hostd, machine, probedBy: 'hostd', capabilities, withoutBenefit };
     } catch (error) {
       if (!(error instanceof PrewakeError)) throw error;
       const { probe } = await import('./probe.ts');
       const hostd = { running: false, code: error.code, reason: error.message } as const;
-      return { version, hostd, machine, probedBy: 'doctor', capabilities: probe() };
+      const capabilities = probe();
+      return { version, hostd, machine, probedBy: 'doctor', capabilities, withoutBenefit: [] };
     }
   } finally {
     kernel.close();
   }
 }
 
-function diagnosisText({ hostd, machine, capabilities, probedBy }: Diagnosis): string {
+function diagnosisText({ hostd, machine, capabilities, probedBy, withoutBenefit }: Diagnosis): string {
   const colour = { ok: 'green', limited: 'yellow', missing: 'red', unknown: 'yellow' } as const;
   const { guards, categories, recorder } = capabilities;
   const who = probedBy === 'hostd' ? 'as the running hostd has it' : 'as this user would have it';
@@ -71,5 +79,8 @@ function diagnosisText({ hostd, machine, capabilities, probedBy }: Diagnosis): s
     '',
     `Recorder, ${who}: ${recorder.source}${recorder.reason ? ` (${recorder.reason})` : ''}`,
     categoryTable(categories),
+    ...(withoutBenefit.length === 0
+      ? []
+      : ['', 'Not armed, for no gain can be measured', classesText({ classes: withoutBenefit })]),
   ].join('\n');
 }

@@ -1,9 +1,11 @@
 import { Command } from 'commander';
+import { classesCommand } from './classes.ts';
 import { controlCommands } from './control.ts';
 import { doctorCommand } from './doctor.ts';
 import { hostdCommand } from './hostd.ts';
 import { restoreCommand } from './restore.ts';
 import { showCommands } from './show.ts';
+import { simulateCommand } from './simulate.ts';
 import { statsCommand } from './stats.ts';
 import { topCommand } from './top.ts';
 import { packageVersion } from './version.ts';
@@ -23,9 +25,11 @@ export function createProgram(): Command {
     ...showCommands(),
     topCommand(),
     statsCommand(),
+    classesCommand(),
     ...controlCommands(),
     doctorCommand(),
     restoreCommand(),
+    simulateCommand(),
   ];
   for (const command of commands) program.addCommand(command.copyInheritedSettings(program));
   return program;
