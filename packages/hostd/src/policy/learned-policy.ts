@@ -196,7 +196,7 @@ class LearnedPolicy implements LearningPolicy {
   }
 
   #user(uid: number): UserPolicy {
-    const known = this.#users.touch(uid);
+    const known = this.#users.use(uid);
     if (known) return known;
     const user = new UserPolicy(this.#config);
     this.#users.set(uid, user);

@@ -1,6 +1,19 @@
-/** A map that forgets what was least recently touched. */
+interface Entry<K, V> {
+  readonly key: K;
+  value: V;
+  used: boolean;
+  /** Where it stands in the ring. */
+  at: number;
+}
+
+/**
+ * A bounded map that forgets what has not been used of late: a clock over a ring of entries, so that neither a
+ * look-up nor an eviction moves anything.
+ */
 export class Recents<K, V> {
-  #map = new Map<K, V>();
+  #map = new Map<K, Entry<K, V>>();
+  #ring: Entry<K, V>[] = [];
+  #hand = 0;
   #max: number;
 
   constructor(max: number) {
@@ -11,38 +24,65 @@ export class Recents<K, V> {
     return this.#map.size;
   }
 
-  /** Without touching it. */
+  /** Looks without counting as use. */
   peek(key: K): V | undefined {
-    return this.#map.get(key);
+    return this.#map.get(key)?.value;
   }
 
-  touch(key: K): V | undefined {
-    const value = this.#map.get(key);
-    if (value === undefined) return undefined;
-    this.#map.delete(key);
-    this.#map.set(key, value);
-    return value;
+  use(key: K): V | undefined {
+    const entry = this.#map.get(key);
+    if (!entry) return undefined;
+    entry.used = true;
+    return entry.value;
   }
 
-  /** Returns what was forgotten for it. */
+  /** Returns what was forgotten for it, where something was. */
   set(key: K, value: V): V | undefined {
-    this.#map.delete(key);
-    this.#map.set(key, value);
-    if (this.#map.size <= this.#max) return undefined;
-    const [oldest, forgotten] = this.#map.entries().next().value as [K, V];
-    this.#map.delete(oldest);
+    const known = this.#map.get(key);
+    if (known) {
+      known.value = value;
+      known.used = true;
+      return undefined;
+    }
+    const forgotten = this.makeRoom();
+    const entry = { key, value, used: true, at: this.#ring.length };
+    this.#ring.push(entry);
+    this.#map.set(key, entry);
     return forgotten;
   }
 
+  /** Forgets one where there is no room for another, and returns it. */
+  makeRoom(): V | undefined {
+    if (this.#ring.length < this.#max) return undefined;
+    for (;;) {
+      if (this.#hand >= this.#ring.length) this.#hand = 0;
+      const entry = this.#ring[this.#hand] as Entry<K, V>;
+      if (!entry.used) {
+        this.delete(entry.key);
+        return entry.value;
+      }
+      entry.used = false;
+      this.#hand++;
+    }
+  }
+
   delete(key: K): boolean {
-    return this.#map.delete(key);
+    const entry = this.#map.get(key);
+    if (!entry) return false;
+    this.#map.delete(key);
+    const last = this.#ring.pop() as Entry<K, V>;
+    if (last !== entry) {
+      last.at = entry.at;
+      this.#ring[entry.at] = last;
+    }
+    return true;
   }
 
-  entries(): IterableIterator<[K, V]> {
-    return this.#map.entries();
+  *entries(): IterableIterator<[K, V]> {
+    for (const [key, { value }] of this.#map) yield [key, value];
   }
 
-  values(): IterableIterator<V> {
-    return this.#map.values();
+  *values(): IterableIterator<V> {
+    for (const { value } of this.#map.values()) yield value;
   }
 }

@@ -59,7 +59,7 @@ export class UserPolicy {
   }
 
   extrasOf(classId: number): ClassExtras {
-    const known = this.extras.touch(classId);
+    const known = this.extras.use(classId);
     if (known) return known;
     const extras = { benefit: new Benefit(), cadence: new Cadence(), sinceRetry: 0 };
     this.extras.set(classId, extras);

@@ -17,7 +17,7 @@ export const CONTEXTS = [
 ] as const;
 
 /** Context keys of one wait; NaN where a context does not apply. */
-export type ContextKeys = Float64Array;
+export type ContextKeys = readonly number[];
 
 export interface Subject {
   classId: number;
@@ -40,7 +40,7 @@ export function contextKeys(subject: Subject, history: SessionHistory): ContextK
   const recent = history.recent(classId);
   const last = recent ? Math.round(recent[0] as number) : 63;
   const path = mix(mix(lastFamily, history.familyBefore), octave(history.lastUs, 0.5));
-  return Float64Array.of(
+  return [
     key(0, classId, subject.sessionId),
     key(1, classId, lastClass),
     key(2, classId, path),
@@ -49,7 +49,7 @@ export function contextKeys(subject: Subject, history: SessionHistory): ContextK
     key(5, classId, last),
     key(6, subject.kindId, lastClass),
     key(7, subject.kindId, subject.family),
-  );
+  ];
 }
 
 /** The family of a key: what stands before the first blank, without a version at its end. `Bash:python3.11 -m pytest` → `Bash:python`. */

@@ -10,24 +10,27 @@ export function features(
   history: SessionHistory,
   wait: { classId: number; kindId: number; tokens: number },
   classMean: number,
-): Float64Array {
-  const out = new Float64Array(FEATURES);
-  out[0] = 1;
+): number[] {
   const recent = history.recent(wait.classId);
-  if (recent) {
-    out[1] = 1;
-    let sum = 0;
-    for (const log of recent) sum += log;
-    out[2] = sum / recent.length - MIDDLE;
-    out[3] = (recent[0] as number) - MIDDLE;
-  }
-  out[4] = history.slowness.get(wait.kindId) ?? 0;
+  const { lastUs, lastTokenWaitUs } = history;
   const growth = wait.tokens - history.lastTokens;
-  if (wait.tokens > 0) out[5] = Math.log2(wait.tokens) - 14;
-  if (growth > 0) out[6] = Math.log2(growth + 50) - 9;
-  else out[7] = 1;
-  if (history.lastUs > 0) out[8] = Math.log2(history.lastUs) - 17;
-  if (history.lastTokenWaitUs > 0) out[9] = Math.log2(history.lastTokenWaitUs) - 21;
-  out[10] = classMean - MIDDLE;
-  return out;
+  return [
+    1,
+    recent ? 1 : 0,
+    recent ? mean(recent) - MIDDLE : 0,
+    recent ? (recent[0] as number) - MIDDLE : 0,
+    history.slowness.get(wait.kindId) ?? 0,
+    wait.tokens > 0 ? Math.log2(wait.tokens) - 14 : 0,
+    growth > 0 ? Math.log2(growth + 50) - 9 : 0,
+    growth > 0 ? 0 : 1,
+    lastUs > 0 ? Math.log2(lastUs) - 17 : 0,
+    lastTokenWaitUs > 0 ? Math.log2(lastTokenWaitUs) - 21 : 0,
+    classMean - MIDDLE,
+  ];
+}
+
+function mean(values: readonly number[]): number {
+  let sum = 0;
+  for (const value of values) sum += value;
+  return sum / values.length;
 }

@@ -29,7 +29,7 @@ export interface Prediction {
   readonly cls: ClassStats;
   readonly history: SessionHistory;
   readonly keys: ContextKeys;
-  readonly features: Float64Array;
+  readonly features: readonly number[];
   readonly tokens: number;
 }
 
@@ -88,22 +88,23 @@ export class Predictor {
     const base = this.#base(prediction);
     const common = kind.weights.values;
     const own = cls.weights.values;
+    this.#regressed = kind.regression.deviation(prediction.features, base, this.#regression);
+    const ofRegression = this.#regressed ? (common[REGRESSION] as number) + (own[REGRESSION] as number) : 0;
+    // What the weights leave over is the class's; written with the regression, then each expert is added.
     let left = 1;
-    for (let b = 0; b <= BINS; b++) out[b] = 0;
     for (let e = 0; e < keys.length; e++) {
-      const slot = this.slots.find(keys[e] as number);
+      const slot = this.slots.use(keys[e] as number);
       const expert = slot && slot.histogram.events > 0 ? slot.logHazards : undefined;
       this.#experts[e] = expert;
-      if (!expert) continue;
-      const weight = (common[e] as number) + (own[e] as number);
-      left -= weight;
-      for (let b = 0; b < BINS; b++) out[b] = (out[b] as number) + weight * (expert[b] as number);
+      if (expert) left -= (common[e] as number) + (own[e] as number);
     }
-    this.#regressed = kind.regression.deviation(prediction.features, base, this.#regression);
-    const weight = this.#regressed ? (common[REGRESSION] as number) + (own[REGRESSION] as number) : 0;
     const regression = this.#regression;
     for (let b = 0; b < BINS; b++) {
-      out[b] = (out[b] as number) + left * (base[b] as number) + weight * (regression[b] as number);
+      out[b] = left * (base[b] as number) + ofRegression * (regression[b] as number);
+    }
+    for (let e = 0; e < keys.length; e++) {
+      const expert = this.#experts[e];
+      if (expert) add(out, expert, (common[e] as number) + (own[e] as number));
     }
   }
 
@@ -188,7 +189,7 @@ export class Predictor {
   }
 
   #kind(name: Kind): KindStats {
-    const known = this.kinds.touch(name);
+    const known = this.kinds.use(name);
     if (known) return known;
     const kind = newKind(this.#id(), name, EXPERTS, FEATURES);
     this.kinds.set(name, kind);
@@ -197,7 +198,7 @@ export class Predictor {
 
   #class(kind: Kind, key: string): ClassStats {
     const name = `${kind}\0${key}`;
-    const known = this.classes.touch(name);
+    const known = this.classes.use(name);
     if (known) return known;
     const cls = newClass(this.#id(), kind, key, EXPERTS);
     this.classes.set(name, cls);
@@ -205,7 +206,7 @@ export class Predictor {
   }
 
   #history(session: string): SessionHistory {
-    const known = this.#sessions.touch(session);
+    const known = this.#sessions.use(session);
     if (known) return known;
     this.#sessionIds = (this.#sessionIds % MAX_SESSION_ID) + 1;
     const history = new SessionHistory(this.#sessionIds);
@@ -236,6 +237,10 @@ export function classDensity(
 ): Float64Array {
   cls.histogram.density(ofKind ?? UNIFORM, CLASS_STRENGTH, out);
   return out;
+}
+
+function add(out: Float64Array, expert: Float32Array, weight: number): void {
+  for (let b = 0; b < BINS; b++) out[b] = (out[b] as number) + weight * (expert[b] as number);
 }
 
 const scratch = new Float64Array(BINS + 1);

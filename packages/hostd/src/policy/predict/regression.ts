@@ -32,6 +32,8 @@ export class Regression {
   readonly errors = new Histogram();
   /** Log hazards a bin, at an error of 0 in the middle. */
   #logHazards = new Float64Array(BINS + 1);
+  /** The same with BINS more on either side, so that a shift needs no bounds. */
+  #shiftable = new Float64Array(3 * BINS + 2);
   #gain: Float64Array;
   #density = new Float64Array(BINS + 1);
   events = 0;
@@ -45,25 +47,23 @@ export class Regression {
   }
 
   /** Writes log hazards less `base`. False while it knows too little. */
-  deviation(features: Float64Array, base: Float32Array | Float64Array, out: Float64Array): boolean {
+  deviation(features: readonly number[], base: Float32Array | Float64Array, out: Float64Array): boolean {
     if (this.errors.events < WARM_UP) return false;
     // The middle of bin b stands at b + 0.5.
-    const from = MIDDLE + 0.5 - this.#position(features);
+    const from = BINS + MIDDLE + 0.5 - clamp(this.#position(features), MIDDLE - BINS, MIDDLE + BINS);
     const whole = Math.floor(from);
     const part = from - whole;
-    const hazards = this.#logHazards;
+    const hazards = this.#shiftable;
     for (let b = 0; b < BINS; b++) {
-      const at = b + whole;
-      const low = hazards[Math.max(0, Math.min(BINS - 1, at))] as number;
-      const high = hazards[Math.max(0, Math.min(BINS - 1, at + 1))] as number;
-      const own = low + (high - low) * part - (LOG_WIDTHS[b] as number);
+      const low = hazards[b + whole] as number;
+      const own = low + ((hazards[b + whole + 1] as number) - low) * part - (LOG_WIDTHS[b] as number);
       const off = own - (base[b] as number);
-      out[b] = clamp(off, -MAX_DEVIATION, MAX_DEVIATION);
+      out[b] = off > MAX_DEVIATION ? MAX_DEVIATION : Math.max(off, -MAX_DEVIATION);
     }
     return true;
   }
 
-  learn(features: Float64Array, us: number): void {
+  learn(features: readonly number[], us: number): void {
     const { size, weights } = this;
     const predicted = this.#position(features);
     const position = positionOf(us);
@@ -116,9 +116,13 @@ export class Regression {
     for (let b = 0; b < BINS; b++) {
       this.#logHazards[b] = (this.#logHazards[b] as number) + (LOG_WIDTHS[b] as number);
     }
+    const hazards = this.#shiftable;
+    hazards.fill(this.#logHazards[0] as number, 0, BINS);
+    hazards.set(this.#logHazards.subarray(0, BINS), BINS);
+    hazards.fill(this.#logHazards[BINS - 1] as number, 2 * BINS);
   }
 
-  #position(features: Float64Array): number {
+  #position(features: readonly number[]): number {
     let octaves = 0;
     for (let i = 0; i < this.size; i++) octaves += (this.weights[i] as number) * (features[i] as number);
     return clamp(octaves * PER_OCTAVE, -BINS, 2 * BINS);
