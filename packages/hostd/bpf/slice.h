@@ -47,6 +47,8 @@ static __always_inline void begin_slice(struct task_state *ts, struct task_struc
 	u64 previous_on = ts->on_at ? ts->on_at : ts->tracked_at;
 	u64 off_at = ts->off_at;
 
+	if (ts->running) /* it has left a CPU unseen */
+		__sync_fetch_and_add(&shared.lost, 1);
 	ts->unknown = 0;
 	ts->idle_exit_at = 0;
 	ts->idle_state = -1;
@@ -83,6 +85,7 @@ static __always_inline void begin_slice(struct task_state *ts, struct task_struc
 		ts->throttled_ns = waited_throttled(ts, task, now);
 
 	ts->vfork = 0;
+	ts->running = 1;
 	ts->on_at = now;
 	ts->last = now;
 	ts->cpu = id;
@@ -166,16 +169,37 @@ static __always_inline void write_slice(struct task_state *ts, struct task_struc
 	submit(r);
 }
 
+/*
+ * It was on its CPU when we began to follow it, or the switch to it was not traced (some kernels leave out a few).
+ * When it came is unknown: no sooner than it could.
+ */
+static __always_inline void begin_unseen(struct task_state *ts, u32 id)
+{
+	u64 earliest = ts->off_at ? ts->off_at : ts->tracked_at;
+
+	if (ts->wake.at > earliest)
+		earliest = ts->wake.at;
+	ts->begin = PW_BEGIN_UNKNOWN;
+	ts->on_at = earliest;
+	if (ts->last < earliest)
+		ts->last = earliest;
+	ts->ready_at = 0;
+	ts->woken.at = 0;
+	ts->idle_exit_at = 0;
+	ts->idle_state = -1;
+	ts->block_ns = 0;
+	ts->throttled_ns = 0;
+	ts->cpu = id;
+	ts->unknown = PW_UNK_WAKEUP | PW_UNK_IDLE | PW_UNK_BLOCK | PW_UNK_THROTTLED | PW_UNK_FREQUENCY;
+}
+
 static __always_inline void end_slice(struct task_state *ts, struct task_struct *task, u32 id, bool preempt, u32 state,
 				      u64 now)
 {
 	struct throttle_mark mark;
 
-	if (!ts->on_at) { /* it was on its CPU when we began to follow it */
-		ts->on_at = ts->tracked_at;
-		ts->cpu = id;
-		ts->unknown = PW_UNK_WAKEUP | PW_UNK_IDLE | PW_UNK_BLOCK | PW_UNK_THROTTLED | PW_UNK_FREQUENCY;
-	}
+	if (!ts->running)
+		begin_unseen(ts, id);
 	charge(ts, now);
 	ts->end = how_it_ends(ts, task, preempt, state);
 	if (ts->end == PW_SLEEP && ts->cache_pending) { /* the fault is over, and has added no page */
@@ -184,7 +208,10 @@ static __always_inline void end_slice(struct task_state *ts, struct task_struct 
 	}
 	write_slice(ts, task, now);
 
+	ts->running = 0;
 	ts->off_at = now;
+	ts->min_flt = task->min_flt;
+	ts->maj_flt = task->maj_flt;
 	__builtin_memset(ts->ns, 0, sizeof(ts->ns));
 	ts->fault_inclusive_ns = 0;
 	ts->vfs_inclusive_ns = 0;

@@ -38,7 +38,7 @@ struct frame {
 struct task_state {
 	u32 root; /* tgid that was asked for; this thread is of it or of a descendant */
 	u32 depth;
-	u64 on_at; /* 0: off CPU, or not seen to get on it */
+	u64 on_at;
 	u64 off_at;
 	u64 tracked_at;
 	u64 ready_at;
@@ -60,6 +60,7 @@ struct task_state {
 	u16 cpu;
 	u8 end; /* how the one before ended */
 	u8 vfork;
+	u8 running; /* seen to get on a CPU, and not off it yet */
 
 	/* counted since the last switch-out */
 	u64 fault_inclusive_ns, vfs_inclusive_ns, io_uring_ns;

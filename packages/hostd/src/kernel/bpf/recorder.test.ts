@@ -64,7 +64,7 @@ describe.skipIf(missing !== undefined)(`the BPF recorder${missing ? ` (${missing
 
   it('never lets slices of a thread overlap', async () => {
     const child = await following();
-    await child.run('fork or exit; wait; select(undef, undef, undef, 0.001) for 1 .. 50');
+    await child.run('for (1 .. 40) { fork or exit; wait } select(undef, undef, undef, 0.001) for 1 .. 50');
     const { slices } = new Collector().drain(recorder);
     const last = new Map<number, number>();
     for (const s of slices) {
@@ -75,7 +75,9 @@ describe.skipIf(missing !== undefined)(`the BPF recorder${missing ? ` (${missing
 
   it('follows children, also such as exit before anyone looks', async () => {
     const child = await following();
-    await child.run('for (1 .. 20) { my $pid = fork; if (!$pid) { fork or exit; exit } waitpid($pid, 0) }');
+    await child.run(
+      'for (1 .. 20) { my $pid = fork; if (!$pid) { if (fork) { wait } exit } waitpid($pid, 0) }',
+    );
     const { forks, exits, slices } = new Collector().drain(recorder);
     expect(forks.filter((f) => f.parentTgid === child.pid).length).toBe(20);
     expect(forks.length).toBe(40);

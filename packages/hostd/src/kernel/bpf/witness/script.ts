@@ -1,0 +1,126 @@
+/**
+ * The same questions in bpftrace's language, for the threads whose comm begins with `prefix`. Between two forks of a
+ * thread called `${prefix}!` it counts; what belongs to a stay on a CPU is counted when the stay ends, as we do.
+ */
+export function script(prefix: string): string {
+  const is = (what: string): string => `strncmp(${what}, "${prefix}", ${prefix.length}) == 0`;
+  return `
+tracepoint:sched:sched_process_fork /strncmp(comm, "${prefix}!", ${prefix.length + 1}) == 0/ {
+  @counting = @counting ? 0 : 1;
+}
+tracepoint:sched:sched_process_fork /@counting && ${is('comm')}/ { @forks = count(); }
+
+tracepoint:sched:sched_waking /${is('args->comm')}/ {
+  @waking[args->pid] = nsecs;
+  @waking_in_timer[args->pid] = @timer_late[cpu];
+  @waking_in_work[args->pid] = @in_work[tid] && !@irq_at[cpu] && !@softirq_at[cpu] && !@timer_late[cpu] ? 1 : 0;
+}
+tracepoint:sched:sched_switch /${is('args->prev_comm')}/ {
+  if (@counting && @on[args->prev_pid]) {
+    @slices = count();
+    @slices_ns = sum(nsecs - @on[args->prev_pid]);
+    if (@woken_ns[args->prev_pid]) {
+      @wakeups = count();
+      @wakeups_ns = sum(@woken_ns[args->prev_pid]);
+    }
+    if (@waited_ns[args->prev_pid]) {
+      @preempted = count();
+      @preempted_ns = sum(@waited_ns[args->prev_pid]);
+    }
+    if (@left_idle[args->prev_pid]) { @idle_exits = count(); }
+    if (@timer_ns[args->prev_pid]) {
+      @timers = count();
+      @timers_ns = sum(@timer_ns[args->prev_pid]);
+    }
+    if (@work[args->prev_pid]) { @works = count(); }
+    @irqs = sum(@slice_irqs[args->prev_pid]);
+    @irqs_ns = sum(@slice_irqs_ns[args->prev_pid]);
+    @softirqs = sum(@slice_softirqs[args->prev_pid]);
+    @softirqs_ns = sum(@slice_softirqs_ns[args->prev_pid]);
+    @cache_adds = sum(@slice_adds[args->prev_pid]);
+    @requests = sum(@slice_requests[args->prev_pid]);
+  }
+  delete(@on[args->prev_pid]);
+  delete(@woken_ns[args->prev_pid]); delete(@waited_ns[args->prev_pid]);
+  delete(@left_idle[args->prev_pid]);
+  delete(@timer_ns[args->prev_pid]); delete(@work[args->prev_pid]);
+  delete(@slice_irqs[args->prev_pid]); delete(@slice_irqs_ns[args->prev_pid]);
+  delete(@slice_softirqs[args->prev_pid]); delete(@slice_softirqs_ns[args->prev_pid]);
+  delete(@slice_adds[args->prev_pid]);
+  delete(@slice_requests[args->prev_pid]);
+  if ((args->prev_state & 0xff) == 0) { @ready[args->prev_pid] = nsecs; delete(@waking[args->prev_pid]); }
+}
+tracepoint:sched:sched_switch /${is('args->next_comm')}/ {
+  @on[args->next_pid] = nsecs;
+  if (@waking[args->next_pid]) {
+    @woken_ns[args->next_pid] = nsecs - @waking[args->next_pid];
+    @left_idle[args->next_pid] =
+      @idle_exit[cpu] && (args->prev_pid == 0 || @idle_exit[cpu] >= @waking[args->next_pid]) ? 1 : 0;
+    if (@waking_in_timer[args->next_pid]) {
+      @timer_ns[args->next_pid] = @waking_in_timer[args->next_pid];
+    }
+    @work[args->next_pid] = @waking_in_work[args->next_pid] ? 1 : 0;
+  } else if (@ready[args->next_pid]) {
+    @waited_ns[args->next_pid] = nsecs - @ready[args->next_pid];
+  }
+  delete(@waking[args->next_pid]);
+  delete(@ready[args->next_pid]);
+}
+tracepoint:sched:sched_switch /args->next_pid == 0/ { delete(@idle_exit[cpu]); }
+tracepoint:power:cpu_idle /args->state == 4294967295/ { @idle_exit[args->cpu_id] = nsecs; }
+tracepoint:power:cpu_idle /args->state != 4294967295/ { delete(@idle_exit[args->cpu_id]); }
+
+tracepoint:irq:irq_handler_entry,
+tracepoint:irq_vectors:local_timer_entry,
+tracepoint:irq_vectors:call_function_single_entry { @irq_at[cpu] = nsecs; }
+tracepoint:irq:irq_handler_exit,
+tracepoint:irq_vectors:local_timer_exit,
+tracepoint:irq_vectors:call_function_single_exit {
+  if (@irq_at[cpu] && ${is('comm')}) {
+    @slice_irqs[tid]++;
+    @slice_irqs_ns[tid] += nsecs - @irq_at[cpu];
+  }
+  @within[cpu] += nsecs - @irq_at[cpu];
+  delete(@irq_at[cpu]);
+}
+tracepoint:irq:softirq_entry { @softirq_at[cpu] = nsecs; @within[cpu] = 0; }
+tracepoint:irq:softirq_exit {
+  if (@softirq_at[cpu] && ${is('comm')}) {
+    @slice_softirqs[tid]++;
+    @slice_softirqs_ns[tid] += nsecs - @softirq_at[cpu] - @within[cpu];
+  }
+  delete(@softirq_at[cpu]);
+}
+
+tracepoint:timer:hrtimer_start /${is('comm')}/ { @asked[args->hrtimer] = args->softexpires; }
+tracepoint:timer:hrtimer_expire_entry /@asked[args->hrtimer]/ {
+  @timer_late[cpu] = nsecs - @asked[args->hrtimer];
+  delete(@asked[args->hrtimer]);
+}
+tracepoint:timer:hrtimer_expire_exit { delete(@timer_late[cpu]); }
+
+tracepoint:workqueue:workqueue_execute_start { @in_work[tid] = 1; }
+tracepoint:workqueue:workqueue_execute_end { delete(@in_work[tid]); }
+
+tracepoint:filemap:mm_filemap_add_to_page_cache /${is('comm')}/ { @slice_adds[tid]++; }
+
+tracepoint:block:block_getrq /${is('comm')}/ {
+  @slice_requests[tid]++;
+  /* A flush has no sectors, and is issued as another request. */
+  if (args->nr_sector > 0) { @wanted[args->dev, args->sector] = 1; }
+}
+tracepoint:block:block_rq_issue /@wanted[args->dev, args->sector]/ {
+  delete(@wanted[args->dev, args->sector]);
+  @issued[args->dev, args->sector] = nsecs;
+}
+tracepoint:block:block_rq_complete /@issued[args->dev, args->sector] && @counting/ {
+  @completed = count();
+  @completed_ns = sum(nsecs - @issued[args->dev, args->sector]);
+  delete(@issued[args->dev, args->sector]);
+}
+
+END {
+  clear(@on); clear(@waking); clear(@ready); clear(@asked);
+  clear(@issued); clear(@wanted); clear(@in_work);
+}`;
+}

@@ -1,0 +1,43 @@
+import { EventKind, type Slice, SliceBegin, WakeCause } from '../../../slowpath/slice.ts';
+import type { Collector } from '../collector.ts';
+import type { Testimony } from './witness.ts';
+
+/** What we recorded between the first and the last fork of a thread, in the witness's words. */
+export function ourTestimony(records: Collector, tid: number): Testimony {
+  const marks = records.forks.filter((fork) => fork.parentTid === tid).map((fork) => fork.at);
+  const from = marks[0] as number;
+  const to = marks.at(-1) as number;
+  // Neither of us counts a stay on a CPU whose beginning the kernel did not trace.
+  const slices = records.slices.filter(
+    (slice) => slice.offAt > from && slice.offAt < to && slice.begin !== SliceBegin.unknown,
+  );
+  const woken = slices.filter((slice) => slice.begin === SliceBegin.woken);
+  const preempted = slices.filter((slice) => slice.begin === SliceBegin.preempted);
+  const timers = woken.filter((slice) => slice.cause === WakeCause.timer);
+  const blocks = records.events.filter(
+    (event) => event.kind === EventKind.block && event.at > from && event.at < to,
+  );
+  const sum = (of: readonly Slice[], what: (slice: Slice) => number): number =>
+    of.reduce((total, slice) => total + what(slice), 0);
+  return new Map([
+    ['forks', records.forks.filter((fork) => fork.at >= from && fork.at < to).length],
+    ['slices', slices.length],
+    ['slices_ns', sum(slices, (s) => s.offAt - s.onAt)],
+    ['wakeups', woken.length],
+    ['wakeups_ns', sum(woken, (s) => s.onAt - s.wakingAt)],
+    ['preempted', preempted.length],
+    ['preempted_ns', sum(preempted, (s) => s.onAt - s.readyAt)],
+    ['idle_exits', woken.filter((s) => s.idleExitAt > 0).length],
+    ['timers', timers.length],
+    ['timers_ns', sum(timers, (s) => s.timerLateNs)],
+    ['works', woken.filter((s) => s.cause === WakeCause.kworker).length],
+    ['irqs', sum(slices, (s) => s.irqs)],
+    ['irqs_ns', sum(slices, (s) => s.irqNs)],
+    ['softirqs', sum(slices, (s) => s.softirqs)],
+    ['softirqs_ns', sum(slices, (s) => s.softirqNs)],
+    ['cache_adds', sum(slices, (s) => s.cacheMisses)],
+    ['requests', sum(slices, (s) => s.blockRequests)],
+    ['completed', blocks.length],
+    ['completed_ns', blocks.reduce((total, event) => total + event.durationNs, 0)],
+  ]);
+}
