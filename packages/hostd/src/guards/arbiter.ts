@@ -10,6 +10,8 @@ interface Held {
   guard: Guard;
   target: Target;
   wants: Map<number, string>;
+  /** How many want each value: with many leases there are few values, and most changes change none of them. */
+  values: Map<string, number>;
   original: string;
   /** What is written now; the original while nothing had to be written. */
   written: string;
@@ -57,7 +59,9 @@ export class Arbiter {
         this.#held.set(key, held);
       }
       held.wants.set(id, value);
-      if (this.#settle(held)) this.#kick(guard, target);
+      const others = held.values.get(value) ?? 0;
+      held.values.set(value, others + 1);
+      if (others === 0 && this.#settle(held)) this.#kick(guard, target);
       if (held.lost) this.drop(guard, target, id);
       return !held.lost;
     } catch (error) {
@@ -74,10 +78,15 @@ export class Arbiter {
   drop(guard: Guard, target: Target, id: number): void {
     const key = claimKey(guard.id, target);
     const held = this.#held.get(key);
-    if (!held?.wants.delete(id)) return;
+    const value = held?.wants.get(id);
+    if (!held || value === undefined) return;
+    held.wants.delete(id);
+    const others = (held.values.get(value) ?? 1) - 1;
+    if (others > 0) held.values.set(value, others);
+    else held.values.delete(value);
     try {
       if (held.wants.size > 0) {
-        this.#settle(held);
+        if (others === 0) this.#settle(held);
         return;
       }
     } catch (error) {
@@ -112,21 +121,18 @@ export class Arbiter {
   }
 
   #begin(key: string, guard: Guard, target: Target): Held {
-    const left = this.#pending.get(key);
     const found = guard.read(target);
-    const wants = new Map<number, string>();
-    const base = { guard, target, wants, lost: false };
+    const base = { guard, target, wants: new Map(), values: new Map(), lost: false };
+    const left = this.#pending.get(key);
     if (left) {
-      // Still ours from before: the original is what was found then.
       this.#pending.delete(key);
       const last = left.claim.writes.at(-1);
-      return {
-        ...base,
-        original: left.claim.original,
-        written: last?.value ?? found,
-        readBack: last?.readBack,
-        touched: true,
-      };
+      if (last && guard.isOurs(target, last.value, last.readBack, found)) {
+        // Still ours from before: the original is what was found then.
+        const { original } = left.claim;
+        return { ...base, original, written: last.value, readBack: last.readBack, touched: true };
+      }
+      this.#options.journal?.done(guard.id, target);
     }
     return { ...base, original: found, written: found, readBack: found, touched: false };
   }
@@ -135,7 +141,7 @@ export class Arbiter {
   #settle(held: Held): boolean {
     if (held.lost) return false;
     const { guard, target, original } = held;
-    const value = guard.strictest(target, [...held.wants.values()], original);
+    const value = guard.strictest(target, [...held.values.keys()], original);
     if (value === held.written) return false;
     const { journal } = this.#options;
     if (journal) {
