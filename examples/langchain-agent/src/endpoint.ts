@@ -9,6 +9,8 @@ import type { Options } from './options.ts';
 export interface Endpoint extends AsyncDisposable {
   baseURL: string | undefined;
   apiKey: string;
+  /** A service that may cost money, and not the server of our own. */
+  real: boolean;
 }
 
 /**
@@ -26,6 +28,7 @@ export async function openEndpoint(
     return {
       baseURL: env.OPENAI_BASE_URL,
       apiKey: env.OPENAI_API_KEY,
+      real: true,
       async [Symbol.asyncDispose]() {},
     };
   const { steps, seed, speed } = options;
@@ -43,6 +46,7 @@ export async function openEndpoint(
   return {
     baseURL: JSON.parse(line[0]).baseURL,
     apiKey: 'none-needed',
+    real: false,
     async [Symbol.asyncDispose]() {
       lifeline.end();
       await closed;

@@ -9,6 +9,8 @@ import { buffer } from 'node:stream/consumers';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { expect, test } from 'vitest';
+import { createModelServer } from './model-server.ts';
+import { scenario } from './scenario.ts';
 
 const run = promisify(execFile);
 const main = fileURLToPath(new URL('./main.ts', import.meta.url));
@@ -84,6 +86,25 @@ test.each(['http/protobuf', 'http/json'])(
       expect(text).toContain(name);
   },
 );
+
+test('OPENAI_API_KEY and OPENAI_BASE_URL name another service, and the agent says which', async () => {
+  const service = createModelServer({ reply: scenario(9), seed: 1, speed: 100 });
+  const keys: (string | undefined)[] = [];
+  service.on('request', (request) => keys.push(request.headers.authorization));
+  service.listen(0, '127.0.0.1');
+  await once(service, 'listening');
+  const baseURL = `http://127.0.0.1:${(service.address() as AddressInfo).port}/v1`;
+  const { stdout, stderr } = await agent(['--model', 'fireworks/llama-2-7b-chat', '--json'], {
+    OPENAI_API_KEY: 'a-key',
+    OPENAI_BASE_URL: baseURL,
+  });
+  service.closeAllConnections();
+  service.close();
+  expect(stderr).toBe(`model: fireworks/llama-2-7b-chat at ${baseURL}\n`);
+  const { steps } = JSON.parse(stdout);
+  expect(steps.model + steps.tool).toBeGreaterThanOrEqual(9);
+  expect(keys).toEqual(Array(steps.model).fill('Bearer a-key'));
+});
 
 test('--help and a wrong option', async () => {
   expect((await agent(['--help'])).stdout).toContain('--speed F');

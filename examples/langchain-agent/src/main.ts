@@ -12,6 +12,8 @@ import { createDatabase } from './tools/index.ts';
 
 async function main(options: Options): Promise<void> {
   await using endpoint = await openEndpoint(options);
+  if (endpoint.real)
+    console.error(`model: ${options.model} at ${endpoint.baseURL ?? "OpenAI's own endpoint"}`);
   const stopTelemetry = await startTelemetry(options.spans);
   const session = connect();
   // The agent would not wait for hostd. Here the first steps shall be seen too, so that all of them can be compared.

@@ -10,6 +10,6 @@ for (let poll = 1; poll <= 5; poll++) {
   });
   console.log(`${poll}: ${status}`);
 }
-const { state, windows } = prewake.stats();
-console.log(`hostd: ${state}; windows armed: ${windows.armed}`);
+const { hostd } = prewake.stats();
+console.log(hostd ? `hostd ${hostd.version}: ${hostd.mode}, records by ${hostd.recorder}` : 'no hostd');
 await prewake.shutdown();
