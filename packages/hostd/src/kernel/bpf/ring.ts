@@ -21,6 +21,11 @@ export class Ring {
   /** Where the reader is. Kept as a number: 2^53 bytes are not reached. */
   #position: number;
 
+  /** @internal The page that tells the kernel how far we are; for tests. */
+  get consumerPage(): ArrayBuffer {
+    return this.#consumer.buffer as ArrayBuffer;
+  }
+
   constructor(fd: number, bytes: number) {
     const consumer = mapFile(fd, 0, PAGE_BYTES, true);
     const rest = mapFile(fd, PAGE_BYTES, PAGE_BYTES + 2 * bytes, false);
