@@ -142,6 +142,7 @@ export class Client implements StepOwner {
   // ---- steps -------------------------------------------------------------------------------------------
 
   stepStarted(step: LiveStep): void {
+    if (!this.#supported) return;
     const announced = this.#announce(step);
     this.measures.start(step, this.#supported && !(announced && this.#holdMs > 0));
   }

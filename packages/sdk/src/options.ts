@@ -1,4 +1,4 @@
-import type { Attributes, TracerProvider } from '@opentelemetry/api';
+import type { Attributes, Span, TracerProvider } from '@opentelemetry/api';
 import type { Kind } from './protocol/index.ts';
 
 /** How the SDK behaves in this process. */
@@ -74,8 +74,10 @@ export interface Step {
   readonly id: string;
   readonly kind: Kind;
   readonly key: string;
+  /** The step that this one is a part of, as far as it was still open. */
+  readonly parent: Step | undefined;
   /** The step's span; a non-recording one where there is no OpenTelemetry SDK. Prewake ends it. */
-  readonly span: import('@opentelemetry/api').Span;
+  readonly span: Span;
   /** Runs `fn` as a part of this step. Results and errors are `fn`'s own. */
   run<T>(fn: () => T): T;
   /**

@@ -10,6 +10,7 @@ export class QuietStep implements Step {
   readonly id = '';
   readonly kind = '';
   readonly key = '';
+  readonly parent = undefined;
   readonly span: Span;
   readonly #inner: Context | undefined;
 

@@ -156,6 +156,7 @@ describe('a hostd that misbehaves', () => {
   const switched = 'HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: prewake/1\r\n\r\n';
 
   it.each([
+    ['never answers', () => {}],
     ['closes at once', (socket: Socket) => socket.destroy()],
     ['is no HTTP server', (socket: Socket) => socket.end('SSH-2.0-x\r\n')],
     ['answers 500', (socket: Socket) => socket.end('HTTP/1.1 500 No\r\nContent-Length: 0\r\n\r\n')],
@@ -237,6 +238,33 @@ describe('switched off', () => {
       await shutdown();
     }
   });
+});
+
+it('ends held spans when a process has nothing more to do, and does not keep it for them', async () => {
+  hostd.answer = () => {};
+  const script = `
+    import { trace } from '@opentelemetry/api';
+    import { SimpleSpanProcessor, TracerProvider } from '@opentelemetry/sdk-trace';
+    import { connect, step } from ${JSON.stringify(new URL('../index.js', import.meta.url.replace('/src/', '/dist/')).href)};
+    const spans = [];
+    const exporter = { export: (batch, done) => { spans.push(...batch); done({ code: 0 }); }, shutdown: async () => {} };
+    trace.setGlobalTracerProvider(new TracerProvider({ spanProcessors: [new SimpleSpanProcessor({ exporter })] }));
+    await connect({ holdMs: 10_000 }).ready(20_000);
+    step('last', () => {});
+    const held = spans.length;
+    process.on('exit', () => console.log(held, spans.map((span) => span.attributes['prewake.attribution.incomplete'])));
+  `;
+  const output = await new Promise<string>((resolve, reject) => {
+    const env = { ...process.env, PREWAKE_SOCKET: hostd.socketPath };
+    const cwd = new URL('..', import.meta.url).pathname;
+    execFile(
+      process.execPath,
+      ['--input-type=module', '-e', script],
+      { env, cwd, timeout: 50_000 },
+      (error, stdout) => (error ? reject(error) : resolve(stdout)),
+    );
+  });
+  expect(output).toBe("0 [ 'flushed' ]\n");
 });
 
 it('holds no process open, with a session and without, and says nothing on its own', async () => {
