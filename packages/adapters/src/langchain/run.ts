@@ -73,6 +73,6 @@ function enclosing(step: Step | undefined): Step | undefined {
   if (!step) return undefined;
   const current = currentStep();
   let at = current;
-  while (at && !ours.has(at)) at = (at as { parent?: Step }).parent;
+  while (at && !ours.has(at)) at = at.parent;
   return at === step ? current : step;
 }
