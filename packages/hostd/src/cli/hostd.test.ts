@@ -1,6 +1,7 @@
 import { existsSync, writeFileSync } from 'node:fs';
 import { type AddressInfo, createServer } from 'node:net';
 import { join } from 'node:path';
+import { SYSTEM_SOCKET } from '@prewake/sdk/protocol';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { prewake, RunningHostd } from './prewake.testkit.ts';
 
@@ -60,6 +61,13 @@ describe('prewake hostd', () => {
     hostd.child?.kill('SIGHUP');
     await hostd.says(`the old configuration stays: ${file}:1: budget.host.capacity must be a number`);
     expect(await capacity()).toBe(400);
+  });
+
+  it('is found in the runtime directory of the user where there is none of the system', async (ctx) => {
+    if (existsSync(SYSTEM_SOCKET)) ctx.skip(`this machine has a hostd at ${SYSTEM_SOCKET}`);
+    await hostd.start(['--dry-run', '--socket', join(hostd.dir, 'prewake', 'hostd.sock')]);
+    const { out } = await prewake(['status', '--json'], { env: { XDG_RUNTIME_DIR: hostd.dir } });
+    expect(JSON.parse(out)).toMatchObject({ pid: hostd.child?.pid });
   });
 
   it('serves metrics over TCP where it is told to', async () => {
