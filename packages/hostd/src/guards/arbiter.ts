@@ -159,7 +159,7 @@ export class Arbiter {
       guard.write(target, value);
       held.readBack = guard.read(target);
       journal.readBack(guard.id, target, held.readBack);
-      if (!guard.isOurs(target, value, held.readBack, held.readBack)) {
+      if (!guard.isOurs(target, value, undefined, held.readBack)) {
         throw new PrewakeError(
           'PREWAKE_GUARD_IGNORED',
           `${guard.id} reads ${held.readBack} after ${value} was written`,

@@ -3,6 +3,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { type FixtureOptions, type FixtureTree, fixtureTree } from '../kernel/fixture-tree.ts';
+import { openKernel } from '../kernel/kernel.ts';
+import type { WriteOp } from '../kernel/writer.ts';
 import type { GuardConfig } from './choose.ts';
 import { createGuardController, type MachineGuards } from './create.ts';
 import { FixtureClock } from './fixture-clock.ts';
@@ -163,6 +165,29 @@ test('idle states that take too long to leave are switched off one by one, where
   expect(controller.isArmed(1)).toBe(true);
   controller.release(hold);
   expect(states()).toEqual(['0', '0', '0']);
+});
+
+test('a driver that takes a value and keeps its own is given up, and said', async () => {
+  const controller = await guardsOn({ policies: [[0, 1]] });
+  const { files } = openKernel(tree.root);
+  const tap = {
+    before() {},
+    after: (op: WriteOp) => op.kind === 'sysfs' && op.value !== '1200000' && files.write(MIN, '1200000'),
+  };
+  controller.close();
+  guards = await createGuardController({
+    root: tree.root,
+    runtimeDir: dir,
+    clock,
+    guardian: false,
+    config: { idle: 'off', scheduler: 'off' },
+    tap,
+  });
+  guards.onEvent = (event) => events.push(event);
+  expect(guards.arm(window())).toMatchObject({ weight: 0, cpus: [] });
+  expect(events[0]).toMatchObject({ type: 'failed', code: 'PREWAKE_GUARD_IGNORED' });
+  expect(guards.isArmed(0)).toBe(false);
+  expect(tree.get(MIN)).toBe('1200000');
 });
 
 test('a state that somebody else has switched off stays off', async () => {

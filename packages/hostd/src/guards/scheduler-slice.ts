@@ -50,6 +50,8 @@ export class SchedulerSliceGuard implements Guard {
     const now = parse(original);
     const want = parse(wanted[0] ?? '');
     if (!now || !want || target.type !== 'task') return original;
+    // Its own threads are the measure of what is usual.
+    if (target.tgid === process.pid) return original;
     if (typeof now.slice === 'number' && typeof want.slice === 'number' && now.slice <= want.slice)
       return original;
     if (now.nice !== undefined && want.nice !== undefined && now.nice <= want.nice) return original;
@@ -109,7 +111,9 @@ export class SchedulerSliceGuard implements Guard {
 
   /** The slice of a thread that never asked for one, as this one; 0 where the kernel has none to ask for. */
   #sliceOfDefault(): number {
-    return schedGetAttr(0).runtime;
+    const { runtime } = schedGetAttr(0);
+    // Started by an heir of a guarded thread: init has the usual one.
+    return runtime === SLICE_NS ? schedGetAttr(1).runtime : runtime;
   }
 
   #read(tid: number): string {

@@ -8,7 +8,7 @@ import { targetKey } from './target.ts';
 export interface VerifyOptions {
   guard: GuardId;
   cpu: number;
-  /** Default: this process's own main thread. */
+  /** The thread on which a task guard is tried: one of another process. */
   task?: WindowRequest['tasks'][number];
   root?: string;
   runtimeDir: string;
