@@ -290,6 +290,8 @@ test('only one hostd has the controls; the next observes and says why', async ()
   expect([first.mode, second.mode]).toEqual(['arm', 'observe']);
   expect(second.reason).toMatch(/another hostd/);
   expect(second.arm(window()).cpus).toEqual([]);
+  expect(second.availability.filter((guard) => guard.chosen)).toEqual([]);
+  expect(second.availability[0]?.reason).toMatch(/not armed: another hostd/);
   first.close();
   expect((await guardsOf()).mode).toBe('arm');
 });

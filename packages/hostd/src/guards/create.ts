@@ -5,7 +5,7 @@ import { buildGuards } from './build-guards.ts';
 import type { GuardConfig } from './choose.ts';
 import { type GuardClock, systemClock } from './clock.ts';
 import { LeaseController, type LeaseControllerOptions } from './controller.ts';
-import type { Guard, GuardController, GuardEvent } from './guard.ts';
+import type { Availability, Guard, GuardController, GuardEvent } from './guard.ts';
 import { GuardianLink, guardianEntry } from './guardian-link.ts';
 import type { IdleGlobalGuard } from './idle-global.ts';
 import { Journal } from './journal.ts';
@@ -87,7 +87,8 @@ export async function createGuardController(options: GuardControllerOptions): Pr
   });
   const leases: LeaseControllerOptions = {
     eligible: (cpu) => selection.has(cpu),
-    availability: () => selection.choice.availability,
+    availability: () =>
+      mode === 'observe' ? observed(selection.choice.availability) : selection.choice.availability,
     guards: () => (mode === 'observe' ? [] : selection.choice.chosen),
     arbiter,
     clock,
@@ -126,6 +127,13 @@ export async function createGuardController(options: GuardControllerOptions): Pr
     } catch (error) {
       return { denied: error instanceof Error ? error.message : String(error) };
     }
+  }
+
+  /** What would be armed, if it may be. */
+  function observed(availability: readonly Availability[]): Availability[] {
+    return availability.map((guard) =>
+      guard.chosen ? { ...guard, chosen: false, reason: `${guard.reason}; not armed: ${reason}` } : guard,
+    );
   }
 
   /** That no guard can be armed says more than that the lock or the journal cannot be opened. */
