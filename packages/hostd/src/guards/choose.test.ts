@@ -1,5 +1,5 @@
 import { afterEach, expect, test } from 'vitest';
-import { type FixtureOptions, type FixtureTree, fixtureTree } from '../kernel/fixture-tree.ts';
+import { type FixtureOptions, type FixtureTree, fixtureTree } from '../kernel/fixture-tree.testkit.ts';
 import { openKernel } from '../kernel/kernel.ts';
 import { buildGuards } from './build-guards.ts';
 import { chooseGuards, type GuardConfig } from './choose.ts';

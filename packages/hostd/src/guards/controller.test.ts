@@ -2,10 +2,10 @@ import { mkdtempSync, readFileSync, rmSync, statSync, unlinkSync } from 'node:fs
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
-import { type FixtureTree, fixtureTree } from '../kernel/fixture-tree.ts';
+import { type FixtureTree, fixtureTree } from '../kernel/fixture-tree.testkit.ts';
 import type { WriteOp } from '../kernel/writer.ts';
 import { createGuardController, type GuardControllerOptions, type MachineGuards } from './create.ts';
-import { FixtureClock } from './fixture-clock.ts';
+import { FixtureClock } from './fixture-clock.testkit.ts';
 import type { GuardEvent, WindowRequest } from './guard.ts';
 import { parseJournal } from './journal-format.ts';
 

@@ -2,12 +2,12 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
-import { type FixtureOptions, type FixtureTree, fixtureTree } from '../kernel/fixture-tree.ts';
+import { type FixtureOptions, type FixtureTree, fixtureTree } from '../kernel/fixture-tree.testkit.ts';
 import { openKernel } from '../kernel/kernel.ts';
 import type { WriteOp } from '../kernel/writer.ts';
 import type { GuardConfig } from './choose.ts';
 import { createGuardController, type MachineGuards } from './create.ts';
-import { FixtureClock } from './fixture-clock.ts';
+import { FixtureClock } from './fixture-clock.testkit.ts';
 import type { GuardEvent } from './guard.ts';
 
 const dirOf = (policy: number) => `sys/devices/system/cpu/cpufreq/policy${policy}`;

@@ -2,8 +2,8 @@ import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
-import { type FixtureTree, fixtureTree } from '../kernel/fixture-tree.ts';
-import { type ChildHostd, runs, startChildHostd, until } from './child-hostd.ts';
+import { type FixtureTree, fixtureTree } from '../kernel/fixture-tree.testkit.ts';
+import { type ChildHostd, runs, startChildHostd, until } from './child-hostd.testkit.ts';
 import type { GuardControllerOptions } from './create.ts';
 import { restore } from './replay.ts';
 

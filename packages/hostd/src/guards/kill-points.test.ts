@@ -2,10 +2,17 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
-import { fixtureTree } from '../kernel/fixture-tree.ts';
+import { fixtureTree } from '../kernel/fixture-tree.testkit.ts';
 import { schedGetAttr } from '../kernel/sched-attr.ts';
-import { type ChildHostd, type ChildWishes, runs, startChildHostd, stopped, until } from './child-hostd.ts';
-import { startSleeper } from './child-sleeper.ts';
+import {
+  type ChildHostd,
+  type ChildWishes,
+  runs,
+  startChildHostd,
+  stopped,
+  until,
+} from './child-hostd.testkit.ts';
+import { startSleeper } from './child-sleeper.testkit.ts';
 import { restore } from './replay.ts';
 
 // Every write of an arm, a re-arbitration and a release, found by a first run, and a signal on each side of it.

@@ -3,9 +3,9 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { fixtureTree } from '../kernel/fixture-tree.ts';
+import { fixtureTree } from '../kernel/fixture-tree.testkit.ts';
 import { createGuardController } from './create.ts';
-import { FixtureClock } from './fixture-clock.ts';
+import { FixtureClock } from './fixture-clock.testkit.ts';
 import type { Hold } from './guard.ts';
 import { parseJournal } from './journal-format.ts';
 

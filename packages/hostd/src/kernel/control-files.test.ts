@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
-import { fixtureTree } from './fixture-tree.ts';
+import { fixtureTree } from './fixture-tree.testkit.ts';
 import { openKernel } from './kernel.ts';
 import type { WriteOp } from './writer.ts';
 

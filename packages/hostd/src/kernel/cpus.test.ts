@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { cpuCapacities, formatCpuList, onlineCpus, parseCpuList } from './cpus.ts';
-import { fixtureTree } from './fixture-tree.ts';
+import { fixtureTree } from './fixture-tree.testkit.ts';
 import { openKernel } from './kernel.ts';
 
 test.each([

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { type FixtureOptions, fixtureTree } from './fixture-tree.ts';
+import { type FixtureOptions, fixtureTree } from './fixture-tree.testkit.ts';
 import { openKernel } from './kernel.ts';
 import { type MachineFact, machineFacts } from './machine-facts.ts';
 

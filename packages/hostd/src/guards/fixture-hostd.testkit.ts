@@ -6,7 +6,7 @@ import { writeSync } from 'node:fs';
 import { createInterface } from 'node:readline';
 import { monotonicMicros } from '@prewake/sdk/protocol';
 import type { SyscallTap } from '../kernel/writer.ts';
-import type { ChildWishes } from './child-hostd.ts';
+import type { ChildWishes } from './child-hostd.testkit.ts';
 import { createGuardController } from './create.ts';
 
 const wishes: ChildWishes = JSON.parse(process.argv[2] as string);

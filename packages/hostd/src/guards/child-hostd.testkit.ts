@@ -13,7 +13,7 @@ export interface ChildWishes extends GuardControllerOptions {
   kill?: { at: number; when: 'before' | 'after'; signal?: 'SIGKILL' | 'SIGSTOP' };
 }
 
-/** For tests: {@link file://./fixture-hostd.ts} as a child process, and what it said. */
+/** For tests: {@link file://./fixture-hostd.testkit.ts} as a child process, and what it said. */
 export interface ChildHostd {
   process: ChildProcess;
   said: Record<string, unknown>[];
@@ -29,7 +29,7 @@ export async function startChildHostd(
   beforeArming: () => void = () => {},
 ): Promise<ChildHostd> {
   // As it ships: compiled.
-  const entry = fileURLToPath(new URL('../../dist/guards/fixture-hostd.js', import.meta.url));
+  const entry = fileURLToPath(new URL('../../dist/guards/fixture-hostd.testkit.js', import.meta.url));
   const child = spawn(process.execPath, [entry, JSON.stringify(wishes)], {
     stdio: ['pipe', 'pipe', 'pipe'],
   });
