@@ -47,7 +47,7 @@ export class Client implements StepOwner {
   readonly counters = {
     finished: 0,
     incomplete: 0,
-    windows: { armed: 0, released: 0, refused: 0, none: 0 },
+    windows: { released: 0, refused: 0 },
     errors: 0,
   };
   degraded = new Set<string>();

@@ -21,8 +21,8 @@ export interface Stats {
   incomplete: number;
   /** Reports that came after their span had been ended. */
   late: number;
-  /** hostd's decisions about this session's waits. */
-  windows: { armed: number; released: number; refused: number; none: number };
+  /** Waits of this session for which guards were held, and for which hostd refused or cut them. */
+  windows: { released: number; refused: number };
   /** Budgets that have run dry. */
   degraded: string[];
   /** Error frames of hostd. */
@@ -46,7 +46,7 @@ export function statsOf(client: Client | undefined): Stats {
     finished: client?.counters.finished ?? 0,
     incomplete: client?.counters.incomplete ?? 0,
     late: client?.hold.late ?? 0,
-    windows: { ...(client?.counters.windows ?? { armed: 0, released: 0, refused: 0, none: 0 }) },
+    windows: { ...(client?.counters.windows ?? { released: 0, refused: 0 }) },
     degraded: [...(client?.degraded ?? [])],
     errors: client?.counters.errors ?? 0,
     ...(lastError !== undefined && { lastError }),

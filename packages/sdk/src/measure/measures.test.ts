@@ -1,6 +1,12 @@
-import { spawnSync } from 'node:child_process';
+import { AsyncResource } from 'node:async_hooks';
+import { execFile, spawnSync } from 'node:child_process';
+import { randomBytes } from 'node:crypto';
+import { lookup } from 'node:dns/promises';
 import { existsSync } from 'node:fs';
 import { readFile, stat } from 'node:fs/promises';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { Agent, request } from 'undici';
 import { afterEach, describe, expect, it } from 'vitest';
 import { TestHostd, until } from '../hostd.testkit.ts';
 import { connect, shutdown, startStep, stats, step, wait } from '../index.ts';
@@ -47,29 +53,41 @@ function marked(server: TestHostd, id: string, { from, to }: { from: number; to:
 }
 
 describe('run marks', () => {
-  it('say of every burst of overlapping steps whose it was', async () => {
+  it('say of every burst of twenty steps whose it was, however it was woken', async () => {
     const server = await start();
-    const bursts: { id: string; from: number; to: number }[] = [];
+    const ways = [
+      () => sleep(Math.random() * 3),
+      () => stat('/'),
+      () => new Promise((resolve) => setImmediate(resolve)),
+      () => new Promise<void>((resolve) => process.nextTick(resolve)),
+      () => Promise.resolve().then(() => undefined),
+      () => new Promise((resolve) => execFile('true', resolve)),
+      () => lookup('localhost'),
+      () => new Promise((resolve) => randomBytes(64, resolve)),
+      () => wait(sleep(1)),
+      () => wait(() => readFile('/proc/self/stat')),
+    ];
+    const bursts: { id: string; way: string; from: number; to: number }[] = [];
     await Promise.all(
-      Array.from({ length: 8 }, (_, i) =>
+      Array.from({ length: 20 }, (_, i) =>
         step(`s${i}`, async (begun) => {
-          for (let turn = 0; turn < 4; turn++) {
-            await wait(i % 2 ? sleep(1) : stat('/'));
-            bursts.push({ id: begun.id, ...busy(2) });
-            await Promise.resolve();
-            bursts.push({ id: begun.id, ...busy(1) });
+          for (let turn = 0; turn < 6; turn++) {
+            const way = ways[Math.floor(Math.random() * ways.length)] as () => Promise<unknown>;
+            await way();
+            bursts.push({ id: begun.id, way: `${turn}: ${way}`, ...busy(1) });
           }
         }),
       ),
     );
-    await until('all ends', () => server.of('step_end').length === 8);
-    expect(bursts).toHaveLength(64);
+    await until('all ends', () => server.of('step_end').length === 20);
     const ids = server.of('step').map((frame) => frame.id);
-    for (const burst of bursts) {
-      const length = burst.to - burst.from;
-      expect(marked(server, burst.id, burst) / length).toBeGreaterThan(0.99);
-      for (const other of ids) if (other !== burst.id) expect(marked(server, other, burst)).toBe(0);
-    }
+    const wrong = bursts.filter((burst) =>
+      ids.some((id) => id !== burst.id && marked(server, id, burst) > 0),
+    );
+    expect(wrong).toEqual([]);
+    // What is not marked is nobody's. Only code that was awaited before the overlap began can be that.
+    const missed = bursts.filter((burst) => marked(server, burst.id, burst) < 0.99 * (burst.to - burst.from));
+    expect(missed).toEqual([]);
     for (const frame of server.of('run')) expect(frame.thread).toBe(process.pid);
   });
 
@@ -80,6 +98,75 @@ describe('run marks', () => {
     });
     await until('all ends', () => server.of('step_end').length === 4);
     expect(server.of('run')).toEqual([]);
+  });
+
+  it('of a callback that was bound to a step, name that step', async () => {
+    const server = await start();
+    const bursts: { id: string; from: number; to: number }[] = [];
+    const [a, b] = [startStep('a'), startStep('b')];
+    const bound = b.run(() => AsyncResource.bind(() => void bursts.push({ id: b.id, ...busy(2) })));
+    await a.run(async () => {
+      await wait(sleep(1));
+      bound();
+      bursts.push({ id: a.id, ...busy(2) });
+    });
+    a.end();
+    b.end();
+    await until('both ends', () => server.of('step_end').length === 2);
+    for (const burst of bursts) {
+      expect(marked(server, burst.id, burst) / (burst.to - burst.from)).toBeGreaterThan(0.99);
+    }
+  });
+
+  it('on a connection that another step opened, name the step whose answer it is', async () => {
+    const server = await start();
+    let answered = { from: 0, to: 0 };
+    const http = createServer(async (_request, response) => {
+      const from = monotonicMicros();
+      await sleep(5);
+      answered = { from, to: monotonicMicros() };
+      response.end('x'.repeat(1000));
+    });
+    await new Promise<void>((resolve) => http.listen(0, '127.0.0.1', resolve));
+    const url = `http://127.0.0.1:${(http.address() as AddressInfo).port}`;
+    const dispatcher = new Agent({ connections: 1 });
+    const ask = async () => (await request(url, { dispatcher })).body.text();
+    const asked: { id: string; answering: typeof answered; from: number; to: number }[] = [];
+    try {
+      const opener = await step('opener', async (begun) => {
+        await wait(ask);
+        const user = startStep({ key: 'user', parent: null });
+        for (let i = 0; i < 5; i++) {
+          const from = monotonicMicros();
+          await user.run(() => wait(ask));
+          asked.push({ id: user.id, answering: answered, from, to: monotonicMicros() });
+        }
+        user.end();
+        return begun.id;
+      });
+      await until('both ends', () => server.of('step_end').length === 2);
+      for (const one of asked) {
+        expect(marked(server, one.id, one)).toBeGreaterThan(0);
+        // While the server works, no code of the opener runs.
+        expect(marked(server, opener, one.answering)).toBe(0);
+      }
+    } finally {
+      await dispatcher.close();
+      http.closeAllConnections();
+      await new Promise((resolve) => http.close(resolve));
+    }
+  });
+
+  it('do not make marks of their own: a loop that sleeps is left asleep', async () => {
+    const server = await start();
+    const steps = ['a', 'b'].map((name) => startStep(name));
+    const waits = steps.map((begun) => begun.run(() => wait(sleep(200))));
+    await sleep(100);
+    const before = server.frames.length;
+    await sleep(50);
+    expect(server.frames.length).toBe(before);
+    await Promise.all(waits);
+    for (const begun of steps) begun.end();
   });
 
   it('end with the step that is left, and come before the ends of the steps that they are about', async () => {

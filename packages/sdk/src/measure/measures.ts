@@ -102,6 +102,7 @@ export class Measures {
 
   /** Its code runs again: how long had it been ready? */
   waitEnded(wait: LiveWait, deadline: number): void {
+    this.marks.resume(wait.step);
     const { measured } = wait.step;
     if (!measured?.loopFollowed) return;
     const since = Math.max(this.loop.readySince, wait.idleFrom, measured.queuedUntil, deadline);

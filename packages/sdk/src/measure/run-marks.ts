@@ -4,6 +4,7 @@ import type { ClientFrame, Micros, StepId } from '../protocol/index.ts';
 import { monotonicMicros } from '../protocol/index.ts';
 import { scopes } from '../scope.ts';
 import type { LiveStep } from '../step.ts';
+import { isPromise, RunningStep, startsTurn } from './running-step.ts';
 
 /** Pairs in one frame: 80 of at most 40 bytes stay below a line's limit. */
 const PAIRS = 80;
@@ -19,6 +20,7 @@ const KEPT = 512;
 export class RunMarks {
   readonly #changed: () => void;
   readonly #hook: AsyncHook;
+  readonly #running = new RunningStep();
   readonly #nested: (LiveStep | undefined)[] = [];
   /** [at, step, at, step, …], ascending. */
   #pending: (Micros | StepId)[] = [];
@@ -28,17 +30,24 @@ export class RunMarks {
   on = false;
   /** Steps that may have awaited something before the hooks were there. */
   #unhooked: ReadonlySet<LiveStep> = new Set();
+  /** The current mark is of a callback that is over. */
+  #lingering = false;
   #closing = false;
+  #resuming: LiveStep | undefined;
 
   /** @param changed called when there is something to drain */
   constructor(changed: () => void) {
     this.#changed = changed;
     this.#hook = createHook({
       before: () => {
-        this.#nested.push(this.#current);
-        guarded(() => this.mark(scopes.getStore()?.step));
+        if (this.#running.asking) return;
+        const resource = executionAsyncResource();
+        this.#nested.push(this.#outer(resource));
+        guarded(() => this.mark(this.#running.of(resource)));
       },
-      after: () => guarded(() => this.#after(this.#nested.pop())),
+      after: () => {
+        if (!this.#running.asking) guarded(() => this.#after(this.#nested.pop()));
+      },
     });
   }
 
@@ -50,6 +59,9 @@ export class RunMarks {
     this.#unhooked = new Set(open);
     this.#push(monotonicMicros(), scopes.getStore()?.step);
     this.#hook.enable();
+    // What runs now has no after hook to come.
+    this.#lingering = true;
+    this.#close();
   }
 
   /** @param leaf the step that is left; its code is what runs from now on, as long as nothing overlaps */
@@ -58,7 +70,15 @@ export class RunMarks {
     this.on = false;
     this.#hook.disable();
     this.#unhooked = new Set();
+    this.#resuming = undefined;
     this.#push(monotonicMicros(), leaf);
+  }
+
+  /** Whose code goes on after a callback. What lingers ends with the next callback of the loop. */
+  #outer(resource: object | undefined): LiveStep | undefined {
+    if (!this.#lingering || !startsTurn(resource)) return this.#current;
+    this.#lingering = false;
+    return undefined;
   }
 
   /**
@@ -68,10 +88,18 @@ export class RunMarks {
    */
   #after(outer: LiveStep | undefined): void {
     const step = this.#current;
-    if (!step || !this.#unhooked.has(step) || executionAsyncResource() instanceof Promise) {
+    const awaited = step === this.#resuming || !isPromise();
+    // Within another's code, it is that code which goes on.
+    if (outer || !step || !awaited || !this.#unhooked.has(step)) {
       this.mark(outer);
       return;
     }
+    this.#lingering = true;
+    this.#close();
+  }
+
+  /** Ends the mark of what runs now before the loop can sleep. */
+  #close(): void {
     if (this.#closing) return;
     this.#closing = true;
     // In nobody's scope: its own before hook is the mark.
@@ -79,8 +107,18 @@ export class RunMarks {
   }
 
   readonly #closed = () => {
-    this.#closing = false;
+    this.#closing = this.#lingering = false;
+    this.#resuming = undefined;
+    // Its own after hook must not bring back what it has just ended.
+    this.#nested.fill(undefined);
   };
+
+  /** A wait of this step has ended: what runs next is its code. */
+  resume(step: LiveStep): void {
+    if (!this.on) return;
+    if (this.#unhooked.has(step)) this.#resuming = step;
+    this.mark(step);
+  }
 
   /** From now on this step's code runs; undefined: none's. */
   mark(step: LiveStep | undefined): void {

@@ -192,15 +192,18 @@ export interface ReportFrame {
   events: SlowpathEvent[];
 }
 
-/** What hostd decided about a wait. Sent when a window is armed, released, refused or not planned. */
+/**
+ * What became of a wait's windows, told once it has ended and along with another frame: one that came in mid-wait
+ * would wake the agent. Not sent where nothing was armed or refused.
+ */
 export interface WindowFrame {
   type: 'window';
   wait: WaitId;
-  state: 'armed' | 'released' | 'refused' | 'none';
-  /** A word: `predicted`, `deadline`, `stream`, `active`, `holdout`, `dispersed`, `no_benefit`, `budget`, `paused`, `observe`, … */
+  /** `released`: guards were held for it. `refused`: a lease was refused or cut, and `retryMs` says when to try again. */
+  state: 'released' | 'refused';
+  /** A word: `predicted`, `deadline`, `stream`, … for a plan; `budget`, `degraded`, `paused` for a refusal. */
   reason: string;
   at: Micros;
-  /** When a refused lease may be tried again. */
   retryMs?: number;
 }
 

@@ -45,7 +45,7 @@ describe('parseHostdFrame', () => {
   it.each([
     { type: 'welcome' },
     { type: 'report', step: 'x' },
-    { type: 'window', wait: 0, state: 'armed' },
+    { type: 'window', wait: 0, state: 'released' },
     { type: 'window', wait: 1, state: 'open' },
     { type: 'budget', state: 'degraded' },
     { type: 'error', code: 1 },

@@ -77,8 +77,7 @@ const checks: Record<HostdFrame['type'], (raw: RawFrame, now: Micros) => Flaw | 
     oneOf('mode', raw.mode, ['arm', 'observe', 'paused']) ??
     oneOf('recorder', raw.recorder, ['bpf', 'schedstat', 'none']),
   report: (raw) => stepIdFlaw('step', raw.step),
-  window: (raw) =>
-    countedIdFlaw('wait', raw.wait) ?? oneOf('state', raw.state, ['armed', 'released', 'refused', 'none']),
+  window: (raw) => countedIdFlaw('wait', raw.wait) ?? oneOf('state', raw.state, ['released', 'refused']),
   budget: (raw) => oneOf('state', raw.state, ['degraded', 'recovered']) ?? text('bucket', raw.bucket),
   error: (raw) => text('code', raw.code) ?? text('message', raw.message),
   pong: (raw, now) => timeFlaw('at', raw.at, now),

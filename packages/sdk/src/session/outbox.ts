@@ -1,4 +1,5 @@
 import { guarded } from '../guarded.ts';
+import { scopes } from '../scope.ts';
 
 /** Bytes that may be pending, in the outbox and in the socket's own queue, before new announcements are dropped. */
 export const BACKLOG_LIMIT = 1 << 20;
@@ -85,8 +86,9 @@ export class Outbox {
   #schedule(): void {
     if (this.#scheduled || !this.#sink) return;
     this.#scheduled = true;
-    // Not unref'd: an immediate that does not keep the loop alive does not keep it from sleeping either.
-    setImmediate(this.#run);
+    // Not unref'd: an immediate that does not keep the loop alive does not keep it from sleeping either. And in no
+    // step's scope: what it does is nobody's code, and a mark of it would be one more thing to write, for ever.
+    scopes.exit(() => setImmediate(this.#run));
   }
 
   readonly #run = () => {

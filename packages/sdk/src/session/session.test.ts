@@ -112,7 +112,7 @@ describe('the session', () => {
   it('keeps hostd’s decisions and errors as counters', async () => {
     hostd.answer = (frame, send) => {
       if (frame.type !== 'wait') return;
-      send({ type: 'window', wait: frame.id, state: 'armed', reason: 'predicted', at: 1 });
+      send({ type: 'window', wait: frame.id, state: 'released', reason: 'predicted', at: 1 });
       send({ type: 'window', wait: frame.id, state: 'refused', reason: 'budget', at: 1, retryMs: 5 });
       send({ type: 'budget', state: 'degraded', bucket: 'host', at: 1 });
       send({ type: 'error', code: 'PREWAKE_BAD_KEY', message: 'no', fatal: false });
@@ -124,7 +124,7 @@ describe('the session', () => {
     await until('the error', () => stats().errors === 1);
     expect(stats()).toMatchObject({
       state: 'open',
-      windows: { armed: 1, released: 0, refused: 1, none: 0 },
+      windows: { released: 1, refused: 1 },
       degraded: ['host'],
       lastError: 'PREWAKE_BAD_KEY: no',
     });

@@ -17,14 +17,22 @@ export class ResponseSignals {
   }
 
   headers(headers: Headers): void {
+    this.#running();
     const { streamed, detail } = responseFacts(headers);
     this.#streamed = streamed;
     deliver(this.#scope, 'headers', detail);
   }
 
   chunk(): void {
+    this.#running();
     this.#chunks++;
     if (!this.#streamed) deliver(this.#scope, 'progress');
     else deliver(this.#scope, this.#chunks === 1 ? 'first_token' : 'token');
+  }
+
+  /** The connection's context may be another step's: from here on it is known whose bytes are read. */
+  #running(): void {
+    const { step } = this.#scope;
+    step.owner.running(step);
   }
 }
