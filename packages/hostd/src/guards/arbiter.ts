@@ -35,6 +35,7 @@ export interface ArbiterOptions {
 export class Arbiter {
   readonly #options: ArbiterOptions;
   readonly #held = new Map<string, Held>();
+  readonly #kicks: { guard: Guard; target: Target }[] = [];
   readonly #pending = new Map<string, { guard: Guard; claim: Claim }>();
 
   constructor(options: ArbiterOptions) {
@@ -49,7 +50,7 @@ export class Arbiter {
     return this.#pending.size;
   }
 
-  /** Adds a want and writes if it is the strictest. False: the control could not be armed. Never throws. */
+  /** Adds a want and writes if it is the strictest; then {@link kick} is due. False: the control could not be armed. Never throws. */
   want(guard: Guard, target: Target, id: number, value: string): boolean {
     const key = claimKey(guard.id, target);
     let held = this.#held.get(key);
@@ -61,7 +62,7 @@ export class Arbiter {
       held.wants.set(id, value);
       const others = held.values.get(value) ?? 0;
       held.values.set(value, others + 1);
-      if (others === 0 && this.#settle(held)) this.#kick(guard, target);
+      if (others === 0 && this.#settle(held)) this.#kicks.push({ guard, target });
       if (held.lost) this.drop(guard, target, id);
       return !held.lost;
     } catch (error) {
@@ -72,6 +73,11 @@ export class Arbiter {
       }
       return false;
     }
+  }
+
+  /** Tells sleeping CPUs of what was written since: each waits for an answer, so all writes come first. */
+  kick(): void {
+    for (const { guard, target } of this.#kicks.splice(0)) this.#kick(guard, target);
   }
 
   /** Takes a want away: writes the next strictest, or restores. Never throws. */

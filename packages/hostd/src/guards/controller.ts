@@ -74,7 +74,11 @@ export class LeaseController implements GuardController {
     if (this.#closed || !(window.expiresAt > now) || !Number.isFinite(window.expiresAt)) return refused;
     const plan = this.#plan(window);
     if (plan.length === 0 || !watch.ready(now)) return refused;
-    const parts = plan.filter((part) => arbiter.want(part.guard, part.target, id, part.wanted));
+    const parts = plan.filter(({ guard, target, wanted }, i) => {
+      const armed = arbiter.want(guard, target, id, wanted);
+      if (plan[i + 1]?.guard !== guard) arbiter.kick();
+      return armed;
+    });
     if (parts.length === 0) {
       if (this.#windows.size === 0) this.#rest();
       return refused;

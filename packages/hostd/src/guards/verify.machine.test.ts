@@ -1,13 +1,14 @@
 import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { monotonicMicros } from '@prewake/sdk/protocol';
 import { afterEach, beforeEach, expect, test, vi } from 'vitest';
 import { onlineCpus } from '../kernel/cpus.ts';
 import { openKernel } from '../kernel/kernel.ts';
 import { schedGetAttr } from '../kernel/sched-attr.ts';
 import { type ChildHostd, runs, startChildHostd, until } from './child-hostd.testkit.ts';
 import { startSleeper } from './child-sleeper.testkit.ts';
-import type { GuardControllerOptions } from './create.ts';
+import { createGuardController, type GuardControllerOptions } from './create.ts';
 import { restore } from './replay.ts';
 import { type Verdict, verifyGuard } from './verify.ts';
 
@@ -103,6 +104,32 @@ test.each(['idle.cpu', 'idle.global'] as const)(
     }
     expect(verdict).toMatchObject({ guard: id, works: true, value: id === 'idle.cpu' ? 'n/a' : '0' });
     expect(verdict?.seen).toMatch(/POLL/);
+  },
+);
+
+test.skipIf(process.arch !== 'x64')(
+  'a CPU whose limit was written is interrupted, so that it sees it',
+  async () => {
+    const cpus = onlineCpus(openKernel().files);
+    // Function-call interrupts of all CPUs.
+    const calls = () =>
+      (readFileSync('/proc/interrupts', 'latin1').match(/^\s*CAL:([\d\s]*)/m)?.[1] ?? '')
+        .trim()
+        .split(/\s+/)
+        .reduce((sum, count) => sum + Number(count), 0);
+    const config = { idle: 'idle.cpu', scheduler: 'off', frequency: 'off' } as const;
+    const guards = await createGuardController({ runtimeDir: dir, config, waitMs: 120_000 });
+    expect(guards.mode).toBe('arm');
+    const before = calls();
+    for (let i = 0; i < 300; i++) {
+      const expiresAt = monotonicMicros() + 10e6;
+      const wish = { owner: 's1', reason: 'test', cpus, tasks: [], latencyUs: 0, expiresAt };
+      guards.release(guards.arm(wish));
+    }
+    const after = calls();
+    guards.close();
+    // The CPU on which this runs sees it anyway.
+    expect(after - before).toBeGreaterThanOrEqual(300 * (cpus.length - 1));
   },
 );
 
