@@ -1,7 +1,7 @@
-import type { ClientFrame, Micros } from '@prewake/sdk/protocol';
+import type { ClientFrame, Micros, WindowFrame } from '@prewake/sdk/protocol';
 import type { Reports } from '../session/reports.ts';
 import type { FrameHandler, Session } from '../session/session.ts';
-import type { Windows } from '../session/windows.ts';
+import type { WaitOutcome, Windows } from '../session/windows.ts';
 import type { Attribution } from '../slowpath/attribution.ts';
 import type { EventStream } from './event-stream.ts';
 import type { Metrics } from './metrics.ts';
@@ -90,6 +90,7 @@ export class Conductor implements FrameHandler {
       plan: outcome.reason,
       open: String(outcome.open),
     });
+    if (outcome.refused || outcome.armedUs > 0) session.sendAlong(windowFrame(frame, outcome));
     this.#events.emit(() => ({
       ...outcome,
       type: 'wait_end',
@@ -100,4 +101,16 @@ export class Conductor implements FrameHandler {
       at: frame.at,
     }));
   }
+}
+
+/** What the client is told of a wait's windows, after the fact: a frame in mid-wait would wake it. */
+function windowFrame(frame: { id: number; at: Micros }, outcome: WaitOutcome): WindowFrame {
+  return {
+    type: 'window',
+    wait: frame.id,
+    state: outcome.refused ? 'refused' : 'released',
+    reason: outcome.refused?.reason ?? outcome.reason,
+    at: frame.at,
+    ...(outcome.refused && Number.isFinite(outcome.refused.retryMs) && { retryMs: outcome.refused.retryMs }),
+  };
 }

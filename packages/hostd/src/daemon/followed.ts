@@ -13,7 +13,7 @@ export interface FollowedOptions {
   now: () => Micros;
   /** How long programs stay attached after the last session. */
   detachAfterMs: number;
-  log: (line: string) => void;
+  log: (line: string, level?: 'warn') => void;
   /** Nobody is connected any more, and nothing is recorded. */
   onQuiet: () => void;
 }
@@ -36,7 +36,7 @@ export class Followed {
         recorder.attach();
         attribution.recorderAttached(recorder.attachedAt, recorder.known);
       } catch (error) {
-        log(`the recorder could not be attached: ${(error as Error).message}`);
+        log(`the recorder could not be attached: ${(error as Error).message}`, 'warn');
       }
     }
     recorder.track(session.peer.pid);

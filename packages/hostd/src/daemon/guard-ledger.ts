@@ -2,18 +2,19 @@ import type { Micros } from '@prewake/sdk/protocol';
 import type { GuardEvent } from '../guards/guard.ts';
 import { ArmedLog } from '../slowpath/armed-log.ts';
 import type { EventStream } from './event-stream.ts';
+import type { Log } from './parts.ts';
 
 /** What happened to guards: for coverage after the fact, for metrics, for whoever watches, and for the log. */
 export class GuardLedger {
   readonly armed = new ArmedLog();
   readonly #events: EventStream;
-  readonly #log: (line: string) => void;
+  readonly #log: Log;
   readonly #now: () => Micros;
   readonly #since = new Map<string, { guard: string; at: Micros }>();
   readonly #seconds = new Map<string, number>();
   foreignWriters = 0;
 
-  constructor(events: EventStream, log: (line: string) => void, now: () => Micros) {
+  constructor(events: EventStream, log: Log, now: () => Micros) {
     this.#events = events;
     this.#log = log;
     this.#now = now;
@@ -30,10 +31,11 @@ export class GuardLedger {
         this.foreignWriters++;
         this.#log(
           `${event.guard}: another tool wrote ${event.found} over ${event.ours}; its value stays, the claim is given up`,
+          'warn',
         );
         return;
       case 'failed':
-        this.#log(`${event.guard}: ${event.message} (${event.code})`);
+        this.#log(`${event.guard}: ${event.message} (${event.code})`, 'warn');
         return;
       default:
         return;

@@ -7,38 +7,51 @@ import { type FileLock, lockFile } from '../kernel/lock.ts';
 /** The longest path that fits sockaddr_un (unix(7)), the terminating zero excluded. */
 const MAX_SOCKET_PATH = 107;
 
+/** A socket's path that this process alone owns. */
+export interface ClaimedSocket {
+  /** @throws PrewakeError PREWAKE_LISTEN, with its cause */
+  listen(server: Server): Promise<void>;
+  release(): void;
+}
+
 /**
- * Makes a server listen on a Unix socket that this process alone owns: a lock beside it tells a living hostd
- * from the socket that a dead one left behind, which is taken over.
+ * Takes a path before anything else is done: a lock beside it tells a living hostd from the socket that a dead one
+ * left behind, which is taken over.
  *
  * @throws PrewakeError PREWAKE_ALREADY_RUNNING, PREWAKE_SOCKET_PATH (too long), PREWAKE_LISTEN (with its cause)
  */
-export async function listenOn(server: Server, path: string): Promise<FileLock> {
+export function claimSocket(path: string): ClaimedSocket {
   if (Buffer.byteLength(path) > MAX_SOCKET_PATH)
     throw new PrewakeError(
       'PREWAKE_SOCKET_PATH',
       `socket path longer than ${MAX_SOCKET_PATH} bytes: ${path}`,
     );
-  let lock: FileLock | undefined;
+  const failed = (cause: unknown) =>
+    new PrewakeError('PREWAKE_LISTEN', `cannot listen on ${path}: ${(cause as Error).message}`, { cause });
+  let lock: FileLock;
   try {
     // Traversable by all: who may do what is decided by SO_PEERCRED. A user's runtime directory is 0700 above it.
     mkdirSync(dirname(path), { recursive: true, mode: 0o755 });
     lock = lockFile(`${path}.lock`);
     rmSync(path, { force: true });
-    await new Promise<void>((resolve, reject) => {
-      server.once('error', reject);
-      server.listen(path, () => {
-        server.removeListener('error', reject);
-        resolve();
-      });
-    });
-    chmodSync(path, 0o666);
-    return lock;
   } catch (cause) {
-    lock?.release();
-    if (cause instanceof PrewakeError) throw cause;
-    throw new PrewakeError('PREWAKE_LISTEN', `cannot listen on ${path}: ${(cause as Error).message}`, {
-      cause,
-    });
+    throw cause instanceof PrewakeError ? cause : failed(cause);
   }
+  return {
+    async listen(server) {
+      await new Promise<void>((resolve, reject) => {
+        const refused = (cause: Error) => reject(failed(cause));
+        server.once('error', refused);
+        server.listen(path, () => {
+          server.removeListener('error', refused);
+          resolve();
+        });
+      });
+      chmodSync(path, 0o666);
+    },
+    release() {
+      rmSync(path, { force: true });
+      lock.release();
+    },
+  };
 }

@@ -13,10 +13,10 @@ export interface Learned {
 export class StateFile {
   readonly path: string;
   readonly #learned: Learned;
-  readonly #log: (line: string) => void;
+  readonly #log: (line: string, level?: 'warn') => void;
   #saidUnwritable = false;
 
-  constructor(stateDir: string, learned: Learned, log: (line: string) => void) {
+  constructor(stateDir: string, learned: Learned, log: (line: string, level?: 'warn') => void) {
     this.path = join(stateDir, 'learned.json');
     this.#learned = learned;
     this.#log = log;
@@ -34,7 +34,10 @@ export class StateFile {
       this.#learned.loadState(parse(text));
     } catch (error) {
       const aside = `${this.path}.${new Date().toISOString().replaceAll(':', '')}`;
-      this.#log(`${(error as Error).message} (${(error as PrewakeError).code}); set aside as ${aside}`);
+      this.#log(
+        `${(error as Error).message} (${(error as PrewakeError).code}); set aside as ${aside}`,
+        'warn',
+      );
       try {
         renameSync(this.path, aside);
       } catch {
@@ -52,7 +55,7 @@ export class StateFile {
     } catch (error) {
       if (this.#saidUnwritable) return;
       this.#saidUnwritable = true;
-      this.#log(`what was learned can't be kept in ${this.path}: ${(error as Error).message}`);
+      this.#log(`what was learned can't be kept in ${this.path}: ${(error as Error).message}`, 'warn');
     }
   }
 }

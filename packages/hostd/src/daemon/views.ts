@@ -1,30 +1,11 @@
 import type { Micros } from '@prewake/sdk/protocol';
-import type { MachineGuards } from '../guards/index.ts';
-import type { Budget, LearningPolicy } from '../policy/index.ts';
-import type { Reports } from '../session/reports.ts';
-import type { Sessions } from '../session/sessions.ts';
-import type { Windows } from '../session/windows.ts';
-import type { Attribution } from '../slowpath/attribution.ts';
-import type { Recorder } from '../slowpath/recorder.ts';
-import type { SlowpathStats } from '../slowpath/stats/slowpath-stats.ts';
+import type { Parts } from './parts.ts';
 import type { Views } from './routes.ts';
-import type { Thrift } from './thrift.ts';
 
-/** The parts of a running hostd that can be looked at. */
-export interface DaemonParts {
+/** What can be looked at. */
+export interface DaemonParts extends Parts {
   version: string;
   startedAt: Micros;
-  now: () => Micros;
-  sessions: Sessions;
-  guards: MachineGuards;
-  recorder: Recorder;
-  attribution: Attribution;
-  stats: SlowpathStats;
-  policy: LearningPolicy;
-  windows: Windows;
-  reports: Reports;
-  budget: Budget;
-  thrift: Thrift;
   mode: () => string;
   onPause: (paused: boolean, reason: string) => void;
 }

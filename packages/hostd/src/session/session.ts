@@ -20,6 +20,9 @@ import type { Claimant } from './claims.ts';
 /** How long a closed session's peer may take to read why. */
 const GOODBYE_MS = 1000;
 
+/** Frames that wait for another to go along with; then they go by themselves. */
+const MAX_ALONG = 16;
+
 /** Limits of one session. */
 export interface SessionLimits {
   openSteps: number;
@@ -63,7 +66,9 @@ export class Session implements Claimant {
   readonly #handler: FrameHandler;
   readonly #limits: SessionLimits;
   readonly #now: () => Micros;
-  #held: string[] = [];
+  /** Lines for the next write, and lines that wait for one. */
+  readonly #held: string[] = [];
+  readonly #along: string[] = [];
   #closed = false;
 
   constructor(options: {
@@ -93,6 +98,11 @@ export class Session implements Claimant {
     this.#stream.on('error', () => this.#gone());
   }
 
+  /** The names of the buckets that pay for it, but for the host's. */
+  get buckets(): string[] {
+    return [`user:${this.payer.user}`, `cgroup:${this.payer.cgroup}`];
+  }
+
   get closed(): boolean {
     return this.#closed;
   }
@@ -109,10 +119,16 @@ export class Session implements Claimant {
     if (!this.#closed) this.#held.push(encode(frame));
   }
 
+  /** Sends along with another frame: of use to a client, and not worth a write of its own. */
+  sendAlong(frame: HostdFrame): void {
+    if (this.#closed) return;
+    this.#along.push(encode(frame));
+    if (this.#along.length >= MAX_ALONG) this.#held.push(...this.#along.splice(0));
+  }
+
   flush(): void {
     if (this.#held.length === 0 || this.#closed) return;
-    const lines = this.#held.join('');
-    this.#held = [];
+    const lines = [...this.#along.splice(0), ...this.#held.splice(0)].join('');
     this.#stream.write(lines);
     if (this.#stream.writableLength > this.#limits.backlogBytes) this.#stream.destroy();
   }

@@ -1,0 +1,181 @@
+import { type Micros, monotonicMicros } from '@prewake/sdk/protocol';
+import { createGuardController, type MachineGuards } from '../guards/index.ts';
+import { openRecorder } from '../kernel/bpf/index.ts';
+import { PowerConditionsReader } from '../kernel/power-conditions.ts';
+import { lastCpuOf, threadRole } from '../kernel/threads.ts';
+import { type ConfigurableBudget, createBudget, createPolicy, type LearningPolicy } from '../policy/index.ts';
+import { Claims } from '../session/claims.ts';
+import { Deadlines } from '../session/deadlines.ts';
+import { Reports } from '../session/reports.ts';
+import type { Session } from '../session/session.ts';
+import { Sessions } from '../session/sessions.ts';
+import { Windows } from '../session/windows.ts';
+import { Attribution } from '../slowpath/attribution.ts';
+import type { Recorder } from '../slowpath/recorder.ts';
+import { SlowpathStats } from '../slowpath/stats/slowpath-stats.ts';
+import { Conductor } from './conductor.ts';
+import type { HostdConfig, LogLevel } from './config.ts';
+import { EventStream } from './event-stream.ts';
+import { Followed } from './followed.ts';
+import { GuardLedger } from './guard-ledger.ts';
+import { Metrics } from './metrics.ts';
+import { StateFile } from './state-file.ts';
+import { Thrift } from './thrift.ts';
+
+export type Log = (line: string, level?: LogLevel) => void;
+
+/** The parts of a running hostd, made and joined in one place. */
+export interface Parts {
+  readonly now: () => Micros;
+  readonly sessions: Sessions;
+  readonly events: EventStream;
+  readonly deadlines: Deadlines;
+  readonly budget: ConfigurableBudget;
+  readonly thrift: Thrift;
+  readonly guards: MachineGuards;
+  readonly recorder: Recorder;
+  readonly attribution: Attribution;
+  readonly stats: SlowpathStats;
+  readonly policy: LearningPolicy;
+  readonly state: StateFile;
+  readonly windows: Windows;
+  readonly reports: Reports;
+  readonly metrics: Metrics;
+  readonly followed: Followed;
+  readonly conductor: Conductor;
+}
+
+const SOURCES = {
+  auto: ['bpf', 'schedstat', 'none'],
+  bpf: ['bpf'],
+  schedstat: ['schedstat'],
+  off: [],
+} as const satisfies Record<HostdConfig['recorder']['source'], readonly Recorder['source'][]>;
+
+export interface PartsOptions {
+  dryRun: boolean;
+  log: Log;
+  onSessionEnded: (session: Session) => void;
+}
+
+/** Makes every part; nothing listens yet. Restores what a predecessor left on the machine. */
+export async function makeParts(config: HostdConfig, options: PartsOptions): Promise<Parts> {
+  const { log } = options;
+  const now = monotonicMicros;
+  const sessions = new Sessions();
+  const events = new EventStream();
+  const deadlines = new Deadlines(now);
+  const ledger = new GuardLedger(events, log, now);
+  const guards = await createGuardController({
+    runtimeDir: config.runtimeDir,
+    config: config.guards,
+    dryRun: options.dryRun,
+  });
+  guards.onEvent = (event) => ledger.guardEvent(event);
+  const recorder = openRecorder({
+    ringBytes: config.recorder.ringBytes,
+    sources: SOURCES[config.recorder.source],
+  });
+  const stats = new SlowpathStats();
+  const attribution = new Attribution({
+    isCovered: (cpu, at) => ledger.armed.isCovered(cpu, at),
+    threadRole,
+    stats,
+  });
+  const policy = createPolicy(config.policy, { random: Math.random });
+  const state = new StateFile(config.stateDir, policy, log);
+  state.load();
+  const budget = createBudget(config.budget);
+  const conditions = new PowerConditionsReader();
+  const thrift = new Thrift({ budget, parts: config.budget.parts, read: () => conditions.read(), now });
+  const claims = new Claims({
+    budget,
+    guards,
+    now,
+    cpusOf: (tgid, tid) => cpusOf(recorder, tgid, tid),
+    idleLatencyUs: config.guards.idleLatencyUs,
+  });
+  const activeWindowUs = config.policy.activeWindowMs * 1000;
+  const windows = new Windows({ policy, claims, guards, deadlines, now, activeWindowUs });
+  const reports = new Reports({ recorder, attribution, sessions, deadlines, now });
+  recorder.onPressure = () => reports.drain();
+  const metrics = new Metrics({
+    sessions: () => sessions.size,
+    openWaits: () => windows.openWaits,
+    leases: () => guards.leases().length,
+    buckets: () => budget.snapshot(now()),
+    armedSeconds: () => ledger.armedSeconds(),
+    records: () => reports.records,
+    foreignWriters: () => ledger.foreignWriters,
+  });
+  const followed = new Followed({
+    sessions,
+    recorder,
+    attribution,
+    deadlines,
+    now,
+    detachAfterMs: config.recorder.detachAfterMs,
+    log,
+    onQuiet: () => state.save(),
+  });
+  const conductor = new Conductor({
+    windows,
+    attribution,
+    reports,
+    events,
+    metrics,
+    thrift,
+    now,
+    onEnded: options.onSessionEnded,
+  });
+  const parts = {
+    ...{ now, sessions, events, deadlines, budget, thrift, guards, recorder, attribution, stats },
+    ...{ policy, state, windows, reports, metrics, followed, conductor },
+  };
+  tell(parts, log);
+  return parts;
+}
+
+/** Home is read now: the recorder knows it as of its last drain only. */
+function cpusOf(recorder: Recorder, tgid: number, tid: number): number[] {
+  const home = lastCpuOf(tgid, tid);
+  const { completion } = recorder.lastCpu(tid);
+  if (home < 0) return [];
+  return completion >= 0 && completion !== home ? [home, completion] : [home];
+}
+
+/** What one part finds out, told to those whom it concerns: the policy, the client, metrics, events, the log. */
+function tell(parts: Parts, log: Log): void {
+  const { attribution, budget, events, metrics, now, policy, reports, sessions, thrift, windows } = parts;
+  const uidOf = (wait: string) => sessions.get(wait.slice(0, wait.indexOf('/')))?.peer.uid ?? 0;
+  reports.onReport = (session, report) => {
+    metrics.reports.inc({ complete: String(report.complete) });
+    events.emit(() => ({ type: 'report', uid: session.peer.uid, session: session.id, report }));
+  };
+  reports.onWakeupCost = (cost) => {
+    policy.wakeupCost(cost);
+    events.emit(() => ({ type: 'wakeup', uid: uidOf(cost.wait), ...cost }));
+  };
+  windows.onEvent = (event) => {
+    const wait = Number(event.wait.slice(event.session.length + 1));
+    if (event.type === 'armed') {
+      attribution.windowOpened(event.session, wait, event.at * 1000);
+      metrics.armLateness.observe(Math.max(0, event.lateUs) / 1e6);
+    } else if (event.type === 'released') attribution.windowClosed(event.session, wait, event.at * 1000);
+    else metrics.refused.inc({ reason: event.grant.reason });
+    events.emit(() => ({ uid: uidOf(event.wait), ...event }));
+  };
+  budget.onChange = ({ bucket, state, at, retryMs }) => {
+    metrics.budgetChanges.inc({ scope: bucket.split(':')[0] ?? '', state });
+    events.emit(() => ({ type: 'budget', uid: -1, bucket, state, at, retryMs }));
+    log(`budget ${bucket} ${state}`);
+    const retry = Number.isFinite(retryMs) ? { retryMs } : {};
+    for (const session of sessions)
+      if (bucket === 'host' || session.buckets.includes(bucket))
+        session.sendAlong({ type: 'budget', state, bucket, at, ...retry });
+  };
+  thrift.onChange = (part, reasons) => {
+    events.emit(() => ({ type: 'thrift', uid: -1, part, reasons, at: now() }));
+    log(`budgets refill at ${part * 100} %${reasons.length > 0 ? `: ${reasons.join('; ')}` : ''}`);
+  };
+}
