@@ -30,6 +30,7 @@ int pw_seed(struct bpf_iter__task *ctx)
 		ts->tracked_at = now;
 		ts->last = now;
 		ts->begin = PW_BEGIN_UNKNOWN;
+		ts->end = task->__state & TASK_UNINTERRUPTIBLE ? PW_UNINTERRUPTIBLE : PW_SLEEP;
 		ts->min_flt = task->min_flt;
 		ts->maj_flt = task->maj_flt;
 		ts->idle_state = -1;

@@ -69,9 +69,9 @@ static __always_inline void begin_slice(struct task_state *ts, struct task_struc
 		ts->ready_at = ts->wake.at > off_at ? ts->wake.at : off_at;
 		ts->unknown |= ts->wake.unknown;
 		idle_exit(ts, cpu, was_idle);
-		if (off_at && ts->end == PW_UNINTERRUPTIBLE)
+		if (ts->end == PW_UNINTERRUPTIBLE && off_at)
 			ts->block_ns = ts->ready_at - off_at;
-		if (!off_at)
+		else if (ts->end == PW_UNINTERRUPTIBLE)
 			ts->unknown |= PW_UNK_BLOCK;
 	} else if (off_at) {
 		ts->begin = PW_PREEMPTED;
@@ -84,7 +84,8 @@ static __always_inline void begin_slice(struct task_state *ts, struct task_struc
 	if (ts->ready_at)
 		ts->throttled_ns = waited_throttled(ts, task, now);
 
-	ts->vfork = 0;
+	if (ts->end != PW_OFF_PREEMPTED) /* it may be preempted on its way to the wait */
+		ts->vfork = 0;
 	ts->running = 1;
 	ts->on_at = now;
 	ts->last = now;

@@ -41,6 +41,7 @@ export class Witness {
         if (message.type === 'map') witness.#keep(message.data as Record<string, unknown>);
         if (message.type === 'lost_events') witness.lost += (message.data as { events: number }).events;
       });
+      setTimeout(() => reject(new Error('bpftrace has not attached in 60 s')), 60_000).unref();
       witness.#process.once('exit', () => reject(new Error(`bpftrace: ${witness.#errors.join('')}`)));
     });
     return witness;
@@ -68,8 +69,13 @@ export class Witness {
   /** Ends it. Maps that were never written are not in the testimony. */
   async end(): Promise<Testimony> {
     const gone = new Promise((resolve) => this.#process.once('close', resolve));
+    // A signal that comes at the wrong moment is not noticed before the next.
     this.#process.kill('SIGINT');
+    const again = setInterval(() => this.#process.kill('SIGINT'), 5_000);
+    const last = setTimeout(() => this.#process.kill('SIGKILL'), 60_000);
     await gone;
+    clearInterval(again);
+    clearTimeout(last);
     return this.#maps;
   }
 }

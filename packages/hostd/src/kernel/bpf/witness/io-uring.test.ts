@@ -1,0 +1,71 @@
+import { type ChildProcessWithoutNullStreams, spawn } from 'node:child_process';
+import { createInterface } from 'node:readline';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import type { Recorder } from '../../../slowpath/recorder.ts';
+import { EventKind, Known } from '../../../slowpath/slice.ts';
+import { Collector } from '../collector.ts';
+import { openRecorder } from '../index.ts';
+import { noWitness } from './available.ts';
+import { RING_USER } from './ring-user.ts';
+import { Witness } from './witness.ts';
+
+const missing = noWitness();
+const ATTEMPTS = 3;
+
+describe.skipIf(missing !== undefined)(`io_uring beside bpftrace${missing ? ` (${missing})` : ''}`, () => {
+  let recorder: Recorder;
+  let child: ChildProcessWithoutNullStreams;
+  let lines: AsyncIterator<string>;
+
+  beforeEach(async () => {
+    recorder = openRecorder();
+    child = spawn('python3', ['-c', RING_USER]);
+    lines = createInterface({ input: child.stdout })[Symbol.asyncIterator]();
+    expect((await lines.next()).value).toBe('ready');
+  });
+
+  afterEach(async () => {
+    const gone = new Promise((resolve) => child.once('exit', resolve));
+    child.stdin.end();
+    await gone;
+    recorder.close();
+  });
+
+  it('times each request from submission to completion, for the step that its user_data names', async () => {
+    expect(recorder.known & Known.ioUring).not.toBe(0);
+    const hearings: { ours: number; theirs: number; oursNs: number; theirsNs: number }[] = [];
+    const agreed = (): boolean =>
+      hearings.some((h) => h.ours === h.theirs && Math.abs(h.oursNs - h.theirsNs) <= 0.03 * h.theirsNs);
+    for (let attempt = 0; attempt < ATTEMPTS && !agreed(); attempt++) {
+      const witness = await Witness.start(`
+        tracepoint:io_uring:io_uring_submit_req /pid == ${child.pid}/ { @at[args->req] = nsecs; }
+        tracepoint:io_uring:io_uring_complete /@at[args->req]/ {
+          @ring = count();
+          @ring_ns = sum(nsecs - @at[args->req]);
+          delete(@at[args->req]);
+        }
+        END { clear(@at); }`);
+      recorder.attach();
+      recorder.track(child.pid as number);
+      child.stdin.write('50\n');
+      await lines.next();
+      const { events, slices, lost } = new Collector().drain(recorder);
+      recorder.detach();
+      expect(lost).toBe(0);
+      const theirs = await witness.end();
+      const ring = events.filter((event) => event.kind === EventKind.ioUring);
+      expect(ring.length).toBe(50);
+      expect(ring.every((event) => event.stepId === 42 && event.tgid === child.pid)).toBe(true);
+      const oursNs = ring.reduce((sum, event) => sum + event.durationNs, 0);
+      // The thread reaps its completions itself: what the events say is what its slices say.
+      expect(slices.reduce((sum, slice) => sum + slice.ioUringNs, 0)).toBe(oursNs);
+      hearings.push({
+        ours: ring.length,
+        theirs: theirs.get('ring') as number,
+        oursNs,
+        theirsNs: theirs.get('ring_ns') as number,
+      });
+    }
+    expect(agreed(), JSON.stringify(hearings)).toBe(true);
+  });
+});
