@@ -12,14 +12,14 @@ const HALF_LIFE_US = 5 * 3600e6;
  * Credit to keep in hand, as a part of all wait time and at most as wait time: sessions differ in how much they
  * are worth arming for, and what one saves another spends.
  */
-const RESERVE_PART = 0.1;
-const MAX_RESERVE_US = 900e6;
+const RESERVE_PART = 0.2;
+const MAX_RESERVE_US = 800e6;
 const MIN_RESERVE_US = 60e6;
 /** Credit that can be saved up, as wait time. */
 const MAX_SAVED_US = 3600e6;
 /** How much the log price rises as the reserve runs out, and falls for each reserve saved beyond it. */
-const RISE = 2;
-const FALL = 0.2;
+const RISE = 1;
+const FALL = 0.3;
 const MOST_SAVED = 3;
 /** A first price, about that of 10 % on waits of seconds, until there is something to go by. */
 const FIRST_LOG_PRICE = Math.log(3e-7);

@@ -1,6 +1,6 @@
 import { familyOf } from './contexts.ts';
 import { BINS } from './grid.ts';
-import { Histogram } from './histogram.ts';
+import { Histogram, SMOOTH } from './histogram.ts';
 import { Weights } from './mixture.ts';
 import { Regression } from './regression.ts';
 
@@ -33,7 +33,7 @@ export function newKind(id: number, name: string, experts: number, features: num
   return {
     id,
     name,
-    histogram: new Histogram(),
+    histogram: new Histogram(SMOOTH),
     logHazards: new Float32Array(BINS + 1),
     weights: Weights.ofKind(experts),
     regression: new Regression(features),
@@ -46,7 +46,7 @@ export function newClass(id: number, kind: string, key: string, experts: number)
     kind,
     key,
     family: familyOf(key),
-    histogram: new Histogram(),
+    histogram: new Histogram(SMOOTH),
     logHazards: new Float32Array(BINS + 1),
     weights: Weights.ofClass(experts),
     meanLog: Number.NaN,

@@ -4,24 +4,30 @@ import { kernelOf } from './kernels.ts';
 
 /** Spread assumed before anything is known, squared bins: about an octave either way. */
 const FIRST_VARIANCE = 50;
-/** Bandwidth for each bin of standard deviation; below Silverman's 1.06, as waits have several modes. */
-const BANDWIDTH = 0.37;
+/**
+ * Bandwidths for each bin of standard deviation (Silverman's is 1.06). What others are compared with is smooth, so
+ * that a deviation from it means something; what deviates is sharp, as waits have several modes.
+ */
+export const SMOOTH = 1.5;
+export const SHARP = 0.37;
 
 /**
  * A decayed histogram of ended waits. Each observation is spread over neighbouring bins, the less the more there
  * are and the closer they lie, so that few observations predict smoothly and a regular wait is predicted sharply.
  */
 export class Histogram {
-  readonly counts: Float32Array;
+  readonly counts: Float32Array = new Float32Array(BINS + 1);
   /** Sum of counts. */
   total = 0;
   /** Observations ever. */
   events = 0;
+  #bandwidth: number;
   #mean = 0;
   #variance = FIRST_VARIANCE;
 
-  constructor(counts: Float32Array = new Float32Array(BINS + 1)) {
-    this.counts = counts;
+  /** @param bandwidth of the kernel, for each bin of standard deviation */
+  constructor(bandwidth: number) {
+    this.#bandwidth = bandwidth;
   }
 
   clear(): void {
@@ -34,7 +40,7 @@ export class Histogram {
   add(bin: number, decay: number): void {
     const { counts } = this;
     this.#spread(bin);
-    const bandwidth = BANDWIDTH * Math.sqrt(this.#variance) * (this.events + 1) ** -0.2;
+    const bandwidth = this.#bandwidth * Math.sqrt(this.#variance) * (this.events + 1) ** -0.2;
     const { radius, parts } = kernelOf(bandwidth);
     for (let b = 0; b <= BINS; b++) counts[b] = (counts[b] as number) * decay;
     for (let i = -radius; i <= radius; i++) {

@@ -31,6 +31,8 @@ export interface Prediction {
   readonly keys: ContextKeys;
   readonly features: readonly number[];
   readonly tokens: number;
+  /** The class's mean length then, log2 of microseconds; NaN before its first wait. */
+  readonly meanLog: number;
 }
 
 export interface PredictorLimits {
@@ -79,6 +81,7 @@ export class Predictor {
       keys: contextKeys(ids, history),
       features: features(history, ids, mean),
       tokens,
+      meanLog: cls.meanLog,
     };
   }
 
@@ -123,8 +126,8 @@ export class Predictor {
   }
 
   /** The session's history takes the wait up. Apart from `learn`, as parts of a wait are learned too. */
-  note({ kind, cls, history, tokens }: Prediction, us: Micros): void {
-    const octavesOff = Math.log2(Math.max(1, us)) - cls.meanLog;
+  note({ kind, cls, history, tokens, meanLog }: Prediction, us: Micros): void {
+    const octavesOff = Math.log2(Math.max(1, us)) - meanLog;
     history.note({
       classId: cls.id,
       kindId: kind.id,

@@ -1,5 +1,5 @@
 import { BINS, LOG_WIDTHS, PER_OCTAVE, positionOf } from './grid.ts';
-import { Histogram, logHazards, UNIFORM } from './histogram.ts';
+import { Histogram, logHazards, SHARP, UNIFORM } from './histogram.ts';
 
 /** Recursive least squares forgets slowly: services drift. */
 const FORGET = 0.999;
@@ -29,7 +29,7 @@ export class Regression {
   readonly size: number;
   readonly weights: Float64Array;
   #covariance: Float64Array;
-  readonly errors = new Histogram();
+  readonly errors = new Histogram(SHARP);
   /** Log hazards a bin, at an error of 0 in the middle. */
   #logHazards = new Float64Array(BINS + 1);
   /** The same with BINS more on either side, so that a shift needs no bounds. */

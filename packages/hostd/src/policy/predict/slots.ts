@@ -1,17 +1,12 @@
 import { Recents } from '../recents.ts';
 import { BINS } from './grid.ts';
-import { Histogram } from './histogram.ts';
+import { Histogram, SHARP } from './histogram.ts';
 
 /** What has been learned of waits in one context, and how it differs from the class as a whole. */
 export class Slot {
-  readonly histogram: Histogram;
+  readonly histogram = new Histogram(SHARP);
   /** Log hazards, backed off to the class, as of the last wait learned. */
-  readonly logHazards: Float32Array;
-
-  constructor(histogram = new Histogram(), logHazards: Float32Array = new Float32Array(BINS + 1)) {
-    this.histogram = histogram;
-    this.logHazards = logHazards;
-  }
+  readonly logHazards: Float32Array = new Float32Array(BINS + 1);
 }
 
 /** The contexts of one user, by key. */
