@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { type Interval, idleExit, paid } from './categories.ts';
-import { makeSlice } from './make-slice.ts';
+import { makeSlice } from './make-slice.testkit.ts';
 import { ALL_KNOWN } from './options.ts';
 import { Known, SliceBegin, WakeCause } from './slice.ts';
 

@@ -33,6 +33,17 @@ export function charge(thread: ThreadLog, index: number, owners: Owners, sink: C
   const onCpu = summed ? parts : clip(parts, slice.onAt, slice.offAt);
   const running = distinct(onCpu);
 
+  const everyone = candidates(onCpu, running);
+  // Where several ran, what the record does not place may have been all in the part of any, up to its length.
+  const room = onCpu.length > 1 ? new Map(running.map((step) => [step, timeOf(step, onCpu)])) : undefined;
+  const upTo = (step: StepSpan, ns: number): number => {
+    const left = room?.get(step);
+    if (left === undefined) return ns;
+    const some = Math.min(ns, left);
+    room?.set(step, left - some);
+    return some;
+  };
+
   for (const interval of slice.intervals) {
     if (interval.phase === 'wake') {
       for (const step of served) {
@@ -40,35 +51,32 @@ export function charge(thread: ThreadLog, index: number, owners: Owners, sink: C
         const to = Math.min(interval.to, step.to);
         if (to > from) sink.paid(step, slice, interval, from, to, to - from, served.length);
       }
-    } else if (interval.place === 'within' && onCpu.length > 1) within(slice, interval, onCpu, running, sink);
-    else {
+    } else if (interval.place === 'within' && room) {
+      for (const step of running) {
+        const ns = upTo(step, interval.ns);
+        sink.paid(step, slice, interval, interval.from, interval.to, ns, Math.max(2, everyone));
+      }
+    } else {
       const share = interval.place === 'exact' ? 1 : interval.ns / (interval.to - interval.from);
-      for (const part of clip(parts, interval.from, interval.to)) {
-        const { from, to } = part;
+      for (const { from, to, owners: among } of clip(parts, interval.from, interval.to)) {
         // The collector's time is its own category, whatever the frequency.
         const paused = interval.place === 'even' ? owners.gcWithin(thread, from, to) : 0;
-        for (const step of part.owners)
-          sink.paid(step, slice, interval, from, to, (to - from - paused) * share, part.owners.length);
+        const ns = (to - from - paused) * share;
+        for (const step of among)
+          sink.paid(
+            step,
+            slice,
+            interval,
+            from,
+            to,
+            interval.place === 'even' ? upTo(step, ns) : ns,
+            among.length,
+          );
       }
     }
   }
-  const everyone = candidates(onCpu, running);
   const cpuNs = Math.max(0, slice.offAt - slice.onAt);
   for (const step of running) sink.ran(step, slice, Math.min(cpuNs, timeOf(step, onCpu)), everyone);
-}
-
-/** The record does not say in whose part it was: it may have been all of it in any, and no more than the part is long. */
-function within(
-  slice: StoredSlice,
-  interval: Interval,
-  parts: readonly Part[],
-  steps: readonly StepSpan[],
-  sink: ChargeSink,
-): void {
-  for (const step of steps) {
-    const ns = Math.min(interval.ns, timeOf(step, parts));
-    sink.paid(step, slice, interval, interval.from, interval.to, ns, Math.max(2, candidates(parts, steps)));
-  }
 }
 
 /** Among how many it can't be decided: the steps, and nobody where no step's code ran for a part of the time. */

@@ -3,7 +3,7 @@ import type { SlowpathStats } from './stats/slowpath-stats.ts';
 
 /** What attribution needs to be told, and how much it may keep. */
 export interface AttributionOptions {
-  /** Whether a guard was armed on a CPU at a time (nanoseconds): see {@link ArmedLog}. */
+  /** Whether a guard was armed on a CPU at a time (nanoseconds): see ArmedLog. */
   isCovered: (cpu: number, at: number) => boolean;
   /** What a thread of a session's own process is; called once for each. */
   threadRole: (tgid: number, tid: number) => 'pool' | 'runtime' | 'other';

@@ -1,0 +1,181 @@
+import { type ClientFrame, KERNEL_CATEGORIES, type ReportFrame } from '@prewake/sdk/protocol';
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import { Attribution } from './attribution.ts';
+import { makeSlice } from './make-slice.testkit.ts';
+import { ALL_KNOWN } from './options.ts';
+import { type Slice, SliceBegin, SliceEnd, WakeCause } from './slice.ts';
+
+const TGID = 100;
+const END = 2_000_000;
+const ids = ['a', 'b', 'c', 'd'].map((letter) => letter.repeat(16));
+
+const gap = fc.integer({ min: 0, max: 30_000 });
+
+/** A day in the life of one thread: ascending times, cut into sleep, queueing and running. */
+const slices = fc
+  .array(
+    fc.record({
+      gaps: fc.tuple(gap, gap, gap, gap),
+      begin: fc.constantFrom(SliceBegin.woken, SliceBegin.preempted),
+      cause: fc.constantFrom(...Object.values(WakeCause)),
+      stolen: fc.tuple(gap, gap, gap, gap, gap, gap),
+      idleState: fc.integer({ min: -1, max: 2 }),
+      wakerCpu: fc.integer({ min: 0, max: 1 }),
+      khz: fc.integer({ min: 1, max: 10 }),
+    }),
+    { maxLength: 40 },
+  )
+  .map((list) => {
+    let t = 1000;
+    return list.map(({ gaps, begin, stolen, ...rest }, i): Slice => {
+      const wakingAt = begin === SliceBegin.preempted ? t : t + gaps[0];
+      const onAt = wakingAt + gaps[1];
+      const offAt = onAt + gaps[2] + 1;
+      const eventAt = wakingAt - Math.min(gaps[3], wakingAt - t);
+      t = offAt;
+      const next = list[i + 1]?.begin;
+      const [irqNs, softirqNs, faultNs, blockNs, ioUringNs, timerLateNs] = stolen;
+      return makeSlice({
+        ...{
+          begin,
+          ...rest,
+          wakingAt,
+          readyAt: wakingAt,
+          eventAt,
+          onAt,
+          offAt,
+          idleExitAt: wakingAt + gaps[3],
+        },
+        ...{
+          irqNs,
+          softirqNs,
+          faultNs,
+          blockNs,
+          ioUringNs,
+          timerLateNs,
+          workQueuedNs: timerLateNs,
+          targetKhz: 10,
+        },
+        end: next === SliceBegin.preempted ? SliceEnd.preempted : SliceEnd.sleep,
+      });
+    });
+  });
+
+const steps = fc.array(
+  fc.record({
+    from: fc.integer({ min: 0, max: END }),
+    length: fc.integer({ min: 0, max: END / 4 }),
+    inFirst: fc.boolean(),
+  }),
+  { minLength: 1, maxLength: 4 },
+);
+const marks = fc.array(
+  fc.record({ at: fc.integer({ min: 0, max: END }), who: fc.constantFrom('', ...ids) }),
+  { maxLength: 40 },
+);
+
+type Life = { id: string; from: number; to: number; parent: string | undefined };
+
+function attribute(
+  lives: readonly Life[],
+  marked: readonly { at: number; who: string }[],
+  thread: readonly Slice[],
+  settleLagNs: number,
+) {
+  const attribution = new Attribution({ settleLagNs: { idle: settleLagNs, busy: settleLagNs } });
+  attribution.recorderAttached(-1, ALL_KNOWN);
+  attribution.sessionStarted({ id: 's', tgid: TGID }, -1);
+  const frames: ClientFrame[] = lives.flatMap(({ id, from, to, parent }): ClientFrame[] => [
+    { type: 'step', id, kind: 'tool', at: from / 1000, ...(parent && { parent }) },
+    { type: 'step_end', id, at: to / 1000 },
+  ]);
+  for (const { at, who } of marked) frames.push({ type: 'run', thread: TGID, marks: [at / 1000, who] });
+  const atOf = (frame: ClientFrame) =>
+    frame.type === 'run' ? (frame.marks[0] as number) : 'at' in frame ? frame.at : 0;
+  const beginsFirst = (frame: ClientFrame) => (frame.type === 'step' ? 0 : 1);
+  frames.sort((a, b) => atOf(a) - atOf(b) || beginsFirst(a) - beginsFirst(b));
+  const reports = new Map<string, ReportFrame>();
+  const look = (now: number) =>
+    attribution.findings(now, { report: (_, report) => reports.set(report.step, report), wakeupCost() {} });
+  // As they would come: what is told of a time before the records of later times.
+  let next = 0;
+  for (const slice of thread) {
+    for (; next < frames.length && atOf(frames[next] as ClientFrame) * 1000 <= slice.offAt; next++)
+      attribution.frame('s', frames[next] as ClientFrame);
+    attribution.slice(slice);
+    look(slice.offAt);
+  }
+  for (; next < frames.length; next++) attribution.frame('s', frames[next] as ClientFrame);
+  look(END + 1e9);
+  return { reports, totals: attribution.totals('s') };
+}
+
+const livesOf = (list: readonly { from: number; length: number; inFirst: boolean }[]): Life[] =>
+  list.map(({ from, length, inFirst }, i) => {
+    const first = list[0] as { from: number; length: number };
+    const nested = i > 0 && inFirst && from >= first.from && from + length <= first.from + first.length;
+    return { id: ids[i] as string, from, to: from + length, parent: nested ? ids[0] : undefined };
+  });
+
+const sum = (report: ReportFrame | undefined) =>
+  KERNEL_CATEGORIES.reduce((total, category) => total + (report?.self[category] ?? 0), 0);
+
+describe('charges on one thread', () => {
+  it('never exceed the time that passed, in all, for a step, or for all steps that share nothing', () => {
+    fc.assert(
+      fc.property(steps, marks, slices, (list, marked, thread) => {
+        const lives = livesOf(list);
+        const { reports, totals } = attribute(lives, marked, thread, 1e12);
+        let unshared = 0;
+        for (const { id, from, to } of lives) {
+          const report = reports.get(id);
+          // Each category is rounded to a nanosecond.
+          expect(sum(report)).toBeLessThanOrEqual(to - from + KERNEL_CATEGORIES.length);
+          unshared += sum(report) - (report?.shared?.ns ?? 0);
+        }
+        const last = thread.at(-1)?.offAt ?? 0;
+        expect(unshared).toBeLessThanOrEqual(last + KERNEL_CATEGORIES.length * lives.length);
+        expect(totals?.self.reduce((all, ns) => all + ns, 0) ?? 0).toBeLessThanOrEqual(last + 1);
+      }),
+      { numRuns: 500 },
+    );
+  });
+
+  it('are the same whether slices are charged early or late', () => {
+    fc.assert(
+      fc.property(steps, marks, slices, (list, marked, thread) => {
+        const lives = livesOf(list);
+        const late = attribute(lives, marked, thread, 1e12).reports;
+        const early = attribute(lives, marked, thread, 50_000).reports;
+        for (const { id } of lives) {
+          const [a, b] = [late.get(id), early.get(id)];
+          if (b?.incomplete === 'lost') continue;
+          expect(b).toEqual(a);
+        }
+      }),
+      { numRuns: 500 },
+    );
+  });
+
+  it('go with the labels', () => {
+    fc.assert(
+      fc.property(steps, marks, slices, (list, marked, thread) => {
+        fc.pre(list.length > 1);
+        const lives = livesOf(list.map((one) => ({ ...one, inFirst: false })));
+        const [first, second] = ids as [string, string];
+        const swap = (id: string) => (id === first ? second : id === second ? first : id);
+        const right = attribute(lives, marked, thread, 1e12).reports;
+        const swapped = attribute(
+          lives.map((life) => ({ ...life, id: swap(life.id) })),
+          marked.map(({ at, who }) => ({ at, who: swap(who) })),
+          thread,
+          1e12,
+        ).reports;
+        for (const { id } of lives)
+          expect(swapped.get(swap(id))).toEqual({ ...right.get(id), step: swap(id) });
+      }),
+      { numRuns: 300 },
+    );
+  });
+});

@@ -1,0 +1,254 @@
+import type { ClientFrame } from '@prewake/sdk/protocol';
+import { describe, expect, it } from 'vitest';
+import { A, B, end, P, run, start, step, TGID, us } from './attribution.testkit.ts';
+import { ALL_KNOWN } from './options.ts';
+import { SliceBegin, SliceEnd } from './slice.ts';
+
+describe('steps that interleave on a thread', () => {
+  function interleaved(first: string, second: string) {
+    const t = start();
+    t.frames(step(first, 1000), step(second, 1000), run(1000, first, 1100, second, 1200, ''));
+    t.slice({ wakingAt: 990, onAt: 1000, offAt: 1200 });
+    // A wakeup for the first alone, an interrupted run of the second, a wakeup for both.
+    t.slice({ wakingAt: 2000, onAt: 2300, offAt: 2400 });
+    t.frames(run(2310, first, 2390, ''));
+    t.slice({ wakingAt: 3000, onAt: 3010, offAt: 3200, end: SliceEnd.preempted });
+    t.slice({ begin: SliceBegin.preempted, readyAt: 3200, onAt: 3900, offAt: 4000 });
+    t.frames(run(3020, second, 3990, ''));
+    t.slice({ wakingAt: 5000, onAt: 5040, offAt: 5200 });
+    t.frames(run(5050, second, 5100, first, 5190, ''));
+    t.frames(end(first, 5150), end(second, 5160));
+    return t.find(5300).reports;
+  }
+
+  it('are each charged for their own, and for what they experienced together', () => {
+    const reports = interleaved(A, B);
+    expect(reports[A]?.self).toMatchObject({ 'wakeup.scheduling': us(300 + 40), runqueue: 0 });
+    expect(reports[B]?.self).toMatchObject({ 'wakeup.scheduling': us(10 + 40), runqueue: us(700) });
+    expect(reports[A]?.shared).toEqual({ ns: us(40), candidates: 2 });
+    expect(reports[A]?.wakeups.total).toBe(2);
+    expect(reports[B]?.wakeups.total).toBe(2);
+  });
+
+  it('are told apart: with the labels swapped the reports are swapped', () => {
+    const right = interleaved(A, B);
+    const swapped = interleaved(B, A);
+    expect(swapped[A]).toEqual({ ...right[B], step: A });
+    expect(swapped[B]).toEqual({ ...right[A], step: B });
+    expect(swapped[A]).not.toEqual(right[A]);
+  });
+
+  it('are candidates together where nothing tells them apart', () => {
+    const { frames, slice, find } = start();
+    frames(step(A, 1000), step(B, 1000), end(A, 3000), end(B, 3000));
+    slice({ wakingAt: 2000, onAt: 2100, offAt: 3000 });
+    const { reports } = find(3000);
+    for (const id of [A, B])
+      expect(reports[id]).toMatchObject({
+        self: { 'wakeup.scheduling': us(100) },
+        shared: { ns: us(100), candidates: 2 },
+      });
+  });
+
+  it('counts a shared wakeup once in the totals', () => {
+    const { attribution, frames, slice, find } = start();
+    frames(step(A, 1000), step(B, 1000), end(A, 3000), end(B, 3000));
+    slice({ wakingAt: 2000, onAt: 2100, offAt: 3000 });
+    find(3000);
+    find(3_000_000);
+    expect(attribution.totals('s1')?.wakeups).toBe(1);
+    expect(attribution.totals('s1')?.categories(ALL_KNOWN).self['wakeup.scheduling']).toBe(us(100));
+  });
+
+  it('shares what a record does not place, and never more than a step’s own part', () => {
+    const { frames, slice, find } = start();
+    frames(step(A, 1000), step(B, 1000), run(1000, A, 1010, B), end(A, 1900), end(B, 1900));
+    slice({ onAt: 1000, offAt: 1900, irqNs: 50, irqs: 1 });
+    const { reports } = find(1900);
+    expect(reports[A]?.self.irq).toBe(us(10));
+    expect(reports[B]?.self.irq).toBe(us(50));
+    expect(reports[B]?.shared).toEqual({ ns: us(50), candidates: 2 });
+    expect(reports[B]?.counts).toMatchObject({ irq: 1, 'slice.shared': 1 });
+  });
+
+  it('does not believe marks of an overlap that is over', () => {
+    const { frames, slice, find } = start();
+    frames(step(A, 1000), step(B, 1000), run(1000, A, 1100, B), end(B, 1200));
+    slice({ onAt: 1000, offAt: 1200 });
+    slice({ wakingAt: 2000, onAt: 2100, offAt: 3000 });
+    frames(end(A, 3000));
+    expect(find(3000).reports[A]?.self['wakeup.scheduling']).toBe(us(100));
+  });
+});
+
+describe('a parent step', () => {
+  it('leaves a new child what marks of an older one seem to say', () => {
+    const { frames, slice, find } = start();
+    frames(step(P, 1000), step(A, 1000, { parent: P }), step(B, 1000, { parent: P }));
+    // The SDK's last mark of an overlap names the step that is left.
+    frames(run(1000, A, 1100, B), end(B, 1200), run(1201, A), end(A, 1300));
+    frames(step('dddddddddddddddd', 1400, { parent: P }));
+    slice({ onAt: 1000, offAt: 1450 });
+    slice({ wakingAt: 2000, onAt: 2100, offAt: 3000 });
+    frames(end('dddddddddddddddd', 2900), end(P, 2950));
+    const { reports } = find(3000);
+    expect(reports.dddddddddddddddd?.self['wakeup.scheduling']).toBe(us(100));
+    expect(reports[P]?.self['wakeup.scheduling']).toBe(0);
+  });
+
+  it('excludes its child steps', () => {
+    const { frames, slice, find } = start();
+    frames(step(P, 1000), step(A, 2000, { parent: P }), end(A, 3000), end(P, 5000));
+    slice({ wakingAt: 1500, onAt: 1510, offAt: 2100 });
+    slice({ wakingAt: 2500, onAt: 2520, offAt: 3100 });
+    slice({ wakingAt: 4000, onAt: 4040, offAt: 5000 });
+    const { reports } = find(5000);
+    expect(reports[A]?.self['wakeup.scheduling']).toBe(us(20));
+    expect(reports[P]?.self['wakeup.scheduling']).toBe(us(50));
+    expect((reports[A]?.cpuNs ?? 0) + (reports[P]?.cpuNs ?? 0)).toBe(us(590 + 580 + 960));
+  });
+
+  it('has its own code marked while a child waits', () => {
+    const { frames, slice, find } = start();
+    frames(step(P, 1000), step(A, 1000, { parent: P }), step(B, 1000, { parent: P }));
+    frames(run(1000, P, 1100, ''));
+    slice({ onAt: 1000, offAt: 1100 });
+    slice({ wakingAt: 2000, onAt: 2500, offAt: 2600 });
+    frames(run(2510, P, 2590, ''), end(A, 3000), end(B, 3000), end(P, 3000));
+    const { reports } = find(1_000_000);
+    expect(reports[P]?.self['wakeup.scheduling']).toBe(us(500));
+    expect(reports[A]?.self['wakeup.scheduling']).toBe(0);
+  });
+});
+
+describe('children', () => {
+  const fork = (at: number, parent: number, child: number) => ({
+    at: us(at),
+    parentTgid: parent,
+    parentTid: parent,
+    childTgid: child,
+    childTid: child,
+  });
+
+  it('and grandchildren belong to the step that ran on the parent thread at the fork', () => {
+    const { attribution, frames, slice, find } = start();
+    frames(step(A, 1000), step(B, 1000), run(1000, A, 1100, B, 1200, ''));
+    attribution.fork(fork(1050, TGID, 200));
+    attribution.fork(fork(1150, TGID, 300));
+    slice({ onAt: 1000, offAt: 1200 });
+    attribution.fork(fork(1300, 300, 301));
+    // The grandchild exits before anybody looks.
+    slice({
+      tgid: 301,
+      tid: 301,
+      begin: SliceBegin.new,
+      readyAt: 1300,
+      wakingAt: 0,
+      onAt: 1330,
+      offAt: 1400,
+      end: SliceEnd.exit,
+    });
+    attribution.exit({ at: us(1400), tgid: 301, tid: 301 });
+    slice({ tgid: 200, tid: 200, wakingAt: 1500, onAt: 1600, offAt: 1700 });
+    slice({ tgid: 300, tid: 305, begin: SliceBegin.preempted, readyAt: 1500, onAt: 1750, offAt: 1800 });
+    slice({ wakingAt: 2000, onAt: 2000, offAt: 2100 });
+    frames(run(2010, A), end(A, 2050), end(B, 2060));
+    const { reports } = find(2100);
+    expect(reports[A]?.self).toMatchObject({ 'wakeup.scheduling': us(100), runqueue: 0 });
+    expect(reports[B]?.self).toMatchObject({ 'wakeup.scheduling': us(30), runqueue: us(250) });
+    expect(reports[B]?.shared).toBeUndefined();
+  });
+
+  it('that outlive their step are charged to the step around it', () => {
+    const { attribution, frames, slice, find } = start();
+    frames(step(P, 1000), step(A, 1000, { parent: P }));
+    attribution.fork(fork(1050, TGID, 200));
+    slice({ onAt: 1000, offAt: 2100 });
+    frames(end(A, 2000), end(P, 4000));
+    slice({ tgid: 200, tid: 200, begin: SliceBegin.preempted, readyAt: 1900, onAt: 2500, offAt: 2600 });
+    slice({ onAt: 3900, offAt: 4000 });
+    const { reports } = find(4000);
+    expect(reports[A]?.self.runqueue).toBe(us(100));
+    expect(reports[P]?.self.runqueue).toBe(us(500));
+  });
+
+  it('of no session are nobody’s', () => {
+    const { attribution, slice, find } = start();
+    attribution.fork(fork(1050, 999, 200));
+    slice({ tgid: 200, tid: 200, onAt: 2000 });
+    find(3000);
+    expect(attribution.load()).toMatchObject({ slices: 0, processes: 1 });
+  });
+});
+
+describe('the thread pool', () => {
+  const pool = (id: number, of: string, at: number): ClientFrame => ({ type: 'pool', id, step: of, at });
+  const poolEnd = (id: number, at: number): ClientFrame => ({ type: 'pool_end', id, at });
+  const onPool = { tid: 107, blockNs: 300, wakingAt: 2000, onAt: 2010, offAt: 2050 };
+  const threadRole = (_: number, tid: number) => (tid === 107 ? 'pool' : tid === 108 ? 'runtime' : 'other');
+
+  it('works for the one step with a request outstanding', () => {
+    const { frames, slice, find } = start({ threadRole });
+    frames(step(A, 1000), step(B, 1000), run(1000, ''), pool(1, A, 1500), poolEnd(1, 2100), pool(2, B, 2101));
+    slice({ ...onPool });
+    slice({ onAt: 2900, offAt: 3000 });
+    frames(end(A, 3000), end(B, 3000));
+    const { reports } = find(3000);
+    expect(reports[A]?.self.block).toBe(us(300));
+    expect(reports[B]?.self.block).toBe(0);
+    expect(reports[A]?.shared).toBeUndefined();
+  });
+
+  it('works for candidates where several are outstanding, and never for another', () => {
+    const { frames, slice, find } = start({ threadRole });
+    frames(step(P, 1000), step(A, 1000), step(B, 1000), run(1000, ''));
+    frames(pool(1, A, 1500), pool(2, B, 1600), poolEnd(1, 2100), poolEnd(2, 2100));
+    slice({ ...onPool });
+    slice({ onAt: 2900, offAt: 3000 });
+    frames(end(A, 3000), end(B, 3000), end(P, 3000));
+    const { reports } = find(3000);
+    expect(reports[A]).toMatchObject({ self: { block: us(300) }, shared: { candidates: 2 } });
+    expect(reports[B]).toMatchObject({ self: { block: us(300) }, shared: { candidates: 2 } });
+    expect(reports[P]).toMatchObject({ self: { block: 0 } });
+  });
+
+  it('leaves a request out that began while the thread slept', () => {
+    const { frames, slice, find } = start({ threadRole });
+    frames(step(A, 1000), step(B, 1000), run(1000, ''), pool(1, A, 1500), pool(2, B, 1900));
+    slice({ ...onPool });
+    slice({ onAt: 2900, offAt: 3000 });
+    frames(end(A, 3000), end(B, 3000));
+    const { reports } = find(3000);
+    expect(reports[A]?.self.block).toBe(us(300));
+    expect(reports[B]?.self.block).toBe(0);
+  });
+
+  it('is not what V8’s own threads are', () => {
+    const { frames, slice, find } = start({ threadRole });
+    frames(step(A, 1000), pool(1, A, 1500));
+    slice({ ...onPool, tid: 108 });
+    slice({ onAt: 2900, offAt: 3000 });
+    frames(end(A, 3000));
+    expect(find(3000).reports[A]?.self.block).toBe(0);
+  });
+});
+
+describe('worker threads', () => {
+  it('have sessions of their own in the same process', () => {
+    const { attribution, frames, slice, find } = start();
+    attribution.sessionStarted({ id: 's2', tgid: TGID, thread: () => 105 }, us(500));
+    frames(step(A, 1000));
+    attribution.frame('s2', step(B, 1000, { thread: 105 }));
+    slice({ tid: 105, wakingAt: 2000, onAt: 2200, offAt: 3100 });
+    slice({ wakingAt: 2000, onAt: 2010, offAt: 3100 });
+    frames(end(A, 3000));
+    attribution.frame('s2', end(B, 3000));
+    const { reports } = find(3100);
+    expect(reports[A]?.self['wakeup.scheduling']).toBe(us(10));
+    expect(reports[B]?.self['wakeup.scheduling']).toBe(us(200));
+    attribution.sessionEnded('s1');
+    expect(attribution.load()).toMatchObject({ sessions: 1, processes: 1 });
+    attribution.sessionEnded('s2');
+    expect(attribution.load()).toMatchObject({ sessions: 0, processes: 0 });
+  });
+});
