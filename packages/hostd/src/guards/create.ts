@@ -139,7 +139,10 @@ export async function createGuardController(options: GuardControllerOptions): Pr
   /** That no guard can be armed says more than that the lock or the journal cannot be opened. */
   function whyNot(): string | undefined {
     const { availability, chosen } = selection.choice;
-    return chosen.length === 0 ? availability.map((guard) => guard.reason).join('; ') : controls.denied;
+    if (chosen.length > 0) return controls.denied;
+    // Idle guards speak for all; what the others lack is in the list.
+    const idle = availability.filter(({ guard }) => guard.startsWith('idle.'));
+    return `no guard can be armed: ${idle.map(({ reason }) => reason).join('; ')}`;
   }
 
   function startGuardian(entry = guardianEntry()): GuardianLink {
