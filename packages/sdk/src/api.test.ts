@@ -130,6 +130,41 @@ it('errors pass through as they are, and say how the wait ended', async () => {
   expect(hostd.of('wait_end').map((frame) => frame.cancelled ?? false)).toEqual([true, false, true, false]);
 });
 
+it('a rejection that nobody handles is reported once, as it would be without us', async () => {
+  const seen: unknown[] = [];
+  const others = process.listeners('unhandledRejection');
+  process.removeAllListeners('unhandledRejection');
+  process.on('unhandledRejection', (reason) => seen.push(reason));
+  try {
+    const boom = new Error('boom');
+    void step('unhandled', () => wait(Promise.reject(boom)));
+    await sleep(5);
+    expect(seen).toEqual([boom]);
+  } finally {
+    process.removeAllListeners('unhandledRejection');
+    for (const other of others) process.on('unhandledRejection', other);
+  }
+});
+
+it('a lazy thenable is started once', async () => {
+  let started = 0;
+  const query: PromiseLike<number> = {
+    // biome-ignore lint/suspicious/noThenProperty: query builders are like this
+    then: (done, failed) => {
+      started++;
+      return Promise.resolve(7).then(done, failed);
+    },
+  };
+  expect(await step('query', () => wait(query))).toBe(7);
+  expect(started).toBe(1);
+});
+
+it('what is not a promise comes back at once and as it is', () => {
+  const value = { then: 5 };
+  expect(step('sync', () => wait(value))).toBe(value);
+  expect(step('sync', () => wait(() => value))).toBe(value);
+});
+
 it('waits that are still open end with their step, as cancelled', async () => {
   const begun = startStep({ kind: 'llm' });
   const open = begun.wait();

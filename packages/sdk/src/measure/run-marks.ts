@@ -12,6 +12,7 @@ const PAIRS = 80;
 const SAME_BURST: Micros = 5;
 /** Past marks that are kept to tell whose code a collector's pause interrupted. */
 const KEPT = 512;
+const MAX_NESTED = 256;
 
 /**
  * Marks when each step's code ran on this thread, by async_hooks before and after. It costs about 2.6 times a bare
@@ -42,6 +43,8 @@ export class RunMarks {
       before: () => {
         if (this.#running.asking) return;
         const resource = executionAsyncResource();
+        // Callbacks that throw may leave without their after hook.
+        if (this.#nested.length > MAX_NESTED) this.#nested.length = 0;
         this.#nested.push(this.#outer(resource));
         guarded(() => this.mark(this.#running.of(resource)));
       },
