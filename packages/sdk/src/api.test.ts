@@ -160,6 +160,7 @@ it('a lazy thenable is started once', async () => {
 });
 
 it('what is not a promise comes back at once and as it is', () => {
+  // biome-ignore lint/suspicious/noThenProperty: a property of that name makes no promise
   const value = { then: 5 };
   expect(step('sync', () => wait(value))).toBe(value);
   expect(step('sync', () => wait(() => value))).toBe(value);
