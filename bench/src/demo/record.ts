@@ -10,7 +10,9 @@ export interface WaitRecord {
   waitUs: number;
   /** Why it was (not) armed. */
   reason: string;
-  /** A window was open when it ended. */
+  /** A window of its own was open when it ended. */
+  armed: boolean;
+  /** That, or the session's active window. */
   open: boolean;
   armedUs: number;
   cancelled: boolean;
@@ -75,6 +77,7 @@ export class Recording {
           Object.assign(wait, {
             waitUs: event.waitUs,
             reason: event.reason,
+            armed: event.armed,
             open: event.open,
             armedUs: event.armedUs,
             cancelled: event.cancelled,
@@ -128,6 +131,7 @@ export class Recording {
       startedAt: Number(event.at),
       waitUs: Number.NaN,
       reason: 'open',
+      armed: false,
       open: false,
       armedUs: 0,
       cancelled: false,

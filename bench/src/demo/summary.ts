@@ -15,11 +15,11 @@ export interface KindSummary {
   steps: number;
   waits: number;
   waitMs: Spread;
-  /** Predicted windows that were open at the wakeup. */
+  /** Woke on a CPU that was armed, by a window of its own or by the active window before it. */
   coveredWakeups: number;
-  /** A window was open, but the thread woke on an unarmed CPU. */
+  /** A window of its wait was open, but the thread woke on an unarmed CPU. */
   missedWakeups: number;
-  /** Waits of which nobody knows the wakeup. */
+  /** Waits without a wakeup that is known: some end without their thread ever having slept. */
   unknownWakeups: number;
   /** Armed time within waits ÷ time waited. */
   armedShare: number;
@@ -78,7 +78,7 @@ function summarizeKind(kind: string, steps: StepRecord[]): KindSummary {
     waits: waits.length,
     waitMs: spread(waits.map((wait) => wait.waitUs / 1000)),
     coveredWakeups: waits.filter((wait) => wait.wakeup?.covered).length,
-    missedWakeups: waits.filter((wait) => wait.wakeup && wait.open && !wait.wakeup.covered).length,
+    missedWakeups: waits.filter((wait) => wait.wakeup && wait.armed && !wait.wakeup.covered).length,
     unknownWakeups: waits.filter((wait) => !wait.wakeup).length,
     armedShare: sum(waits.map((wait) => wait.armedUs)) / sum(waits.map((wait) => wait.waitUs)),
     wakeupUs: spread(wakeupCosts(waits)),

@@ -19,7 +19,9 @@ export interface WaitOutcome {
   wait: string;
   session: string;
   reason: PlanReason | 'budget' | 'degraded' | 'paused' | 'active';
-  /** A window of this wait, or the session's active window, was open when the wait ended. */
+  /** A window of this wait was open when it ended. */
+  armed: boolean;
+  /** That, or the session's active window. */
   open: boolean;
   armedUs: number;
   waitUs: number;
@@ -144,6 +146,7 @@ export class Windows {
       wait: wait.name,
       session: claimant.id,
       reason: armed || !wait.refused ? wait.plan.reason : wait.refused.reason,
+      armed,
       open,
       armedUs: wait.armedUs,
       waitUs: frame.at - wait.frame.at,
