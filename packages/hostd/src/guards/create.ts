@@ -62,7 +62,16 @@ export async function createGuardController(options: GuardControllerOptions): Pr
   const journal = mode === 'arm' ? controls.journal : undefined;
   const replayed = controls.replayed ?? { entries: [], left: [], livingOwner: undefined };
 
-  const emit = (event: GuardEvent) => controller.onEvent?.(event);
+  const emit = (event: GuardEvent) => {
+    try {
+      controller.onEvent?.(event);
+    } catch (error) {
+      // A listener's mistake is not the guard's failure.
+      queueMicrotask(() => {
+        throw error;
+      });
+    }
+  };
   const link = mode === 'arm' && options.guardian !== false ? startGuardian(options.guardian) : undefined;
   const retry = new Retry(clock, () => arbiter.retry());
   const arbiter: Arbiter = new Arbiter({
@@ -118,13 +127,15 @@ export async function createGuardController(options: GuardControllerOptions): Pr
   return controller;
 
   async function takeControls(): Promise<Controls> {
+    let unlock: (() => void) | undefined;
     try {
-      const unlock = await lockControls(root, options.waitMs ?? 2000);
+      unlock = await lockControls(root, options.waitMs ?? 2000);
       if (!unlock) return { denied: 'another hostd holds the controls of this machine' };
       const replayed = replayJournal(kernel, guards, runtimeDir);
       const journal = new Journal(runtimeDir, selfOwner(kernel), kernel.writer, replayed.left);
       return { unlock, journal, replayed };
     } catch (error) {
+      unlock?.();
       return { denied: error instanceof Error ? error.message : String(error) };
     }
   }
