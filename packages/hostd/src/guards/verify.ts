@@ -48,9 +48,10 @@ export async function verifyGuard(options: VerifyOptions): Promise<Verdict> {
   });
   try {
     const guard = guards.guards.find((one) => one.id === id);
-    const why = guards.availability.find((one) => one.guard === id)?.reason;
+    const found = guards.availability.find((one) => one.guard === id);
+    const why = found?.available ? (guards.reason ?? found.reason) : found?.reason;
     const refuse = (reason: string) => new PrewakeError('PREWAKE_GUARD_UNAVAILABLE', `${id}: ${reason}`);
-    if (!guard || guards.mode !== 'arm') throw refuse(guards.reason ?? why ?? 'not on this machine');
+    if (!guard || guards.mode !== 'arm') throw refuse(why ?? 'not on this machine');
     const failures: string[] = [];
     guards.onEvent = (event) => {
       if (event.type === 'failed') failures.push(event.message);
