@@ -103,7 +103,7 @@ static __always_inline u8 how_it_ends(struct task_state *ts, struct task_struct 
 	if (state & EXIT_AND_DEAD)
 		return PW_OFF_EXIT;
 	/* Waiting for a vforked child is the program's wish, and idle kernel-thread-like waits are no blocking. */
-	if ((state & TASK_UNINTERRUPTIBLE) && !(state & TASK_NOLOAD) && (!ts->vfork || task->in_iowait))
+	if ((state & TASK_UNINTERRUPTIBLE) && !(state & TASK_NOLOAD) && (!ts->vfork || BPF_CORE_READ_BITFIELD(task, in_iowait)))
 		return PW_UNINTERRUPTIBLE;
 	return PW_SLEEP;
 }
