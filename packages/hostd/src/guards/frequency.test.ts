@@ -150,6 +150,16 @@ test('under the performance governor neither is chosen: one answers EBUSY, the o
   expect(reasons[0]?.reason).toContain('EBUSY');
 });
 
+test('another governor in mid-lease voids the leases, and the guards are chosen anew', async () => {
+  const controller = await guardsOn({ policies: [[0, 1]] });
+  controller.arm(window());
+  tree.set(`${dirOf(0)}/scaling_governor`, 'performance');
+  clock.advance(300_000);
+  expect(events).toContainEqual(expect.objectContaining({ type: 'void', reason: 'machine' }));
+  expect(tree.get(MIN)).toBe('1200000');
+  expect(controller.arm(window()).cpus).toEqual([]);
+});
+
 test('idle states that take too long to leave are switched off one by one, where nothing else works', async () => {
   const idle = [
     ['POLL', 0],

@@ -14,6 +14,7 @@ export function machineSignature(files: ControlFiles): string {
     'intel_pstate/status',
     'amd_pstate/status',
     'cpufreq/policy0/scaling_driver',
+    'cpufreq/policy0/scaling_governor',
   ];
   return facts.map((fact) => files.peek(`${CPU}/${fact}`) ?? '').join('\n');
 }
