@@ -29,7 +29,11 @@ const sdk = spans
   : undefined;
 sdk?.register();
 
-if (variant !== 'none' && variant !== 'span') connect();
+if (variant !== 'none' && variant !== 'span') {
+  connect();
+  // Looking for a hostd settles; what is measured is the steady state.
+  await new Promise((resolve) => setTimeout(resolve, 300));
+}
 if (variant.startsWith('hostd')) {
   for (let tries = 0; stats().state !== 'open' && tries < 500; tries++)
     await new Promise((resolve) => setTimeout(resolve, 10));
