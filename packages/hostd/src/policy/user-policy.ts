@@ -37,6 +37,7 @@ export class UserPolicy {
 
   /** Windows of a wait, or of the rest of it, from when it is predicted. */
   plan(prediction: Prediction): PlannedWindow[] {
+    if (this.#config.armedShare >= 1) return [{ arm: 0, disarm: Number.POSITIVE_INFINITY }];
     this.predictor.predict(prediction, this.hazards);
     return planWindows(this.hazards, this.price.log, this.#config);
   }

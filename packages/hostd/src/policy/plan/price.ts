@@ -13,7 +13,7 @@ const HALF_LIFE_US = 5 * 3600e6;
  * are worth arming for, and what one saves another spends.
  */
 const RESERVE_PART = 0.2;
-const MAX_RESERVE_US = 800e6;
+const MAX_RESERVE_US = 600e6;
 const MIN_RESERVE_US = 60e6;
 /** Credit that can be saved up, as wait time. */
 const MAX_SAVED_US = 3600e6;
