@@ -4,8 +4,13 @@ import { request } from 'node:http';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { metricIn } from './prometheus-text.ts';
 
 const launcher = fileURLToPath(new URL('../../packages/hostd/bin/prewake', import.meta.url));
+
+const START_MS = 15_000;
+const ANSWER_MS = 30_000;
+const STOP_MS = 15_000;
 
 export interface HostdEvent {
   type: string;
@@ -28,42 +33,80 @@ export class HostdProcess {
     this.#log = log;
   }
 
-  /** @param config the YAML of its configuration */
+  /**
+   * Returns once it answers. It learns into a directory of its own.
+   *
+   * @param config the YAML of its configuration
+   * @param args more flags of `prewake hostd`; a later one wins
+   */
   static async start(config: string, args: string[] = []): Promise<HostdProcess> {
     const dir = mkdtempSync(join(tmpdir(), 'prewake-bench-'));
     const socket = join(dir, 'hostd.sock');
     const file = join(dir, 'hostd.yaml');
     writeFileSync(file, config);
-    const child = spawn(launcher, ['hostd', '--socket', socket, '--config', file, ...args], {
+    const paths = ['--socket', socket, '--config', file, '--state-dir', join(dir, 'state')];
+    // The launcher's own flag: without it V8 wakes an idle hostd. This Node, whatever PATH says.
+    const child = spawn(process.execPath, ['--no-memory-reducer', launcher, 'hostd', ...paths, ...args], {
       stdio: ['ignore', 'pipe', 'pipe'],
-      env: { ...process.env, XDG_STATE_HOME: dir },
     });
     const log: string[] = [];
     for (const stream of [child.stdout, child.stderr]) stream?.on('data', (chunk) => log.push(String(chunk)));
     const hostd = new HostdProcess(child, dir, socket, log);
+    const deadline = performance.now() + START_MS;
     for (;;) {
       const status = await hostd.get('/v1/status').catch(() => undefined);
       if (status) return hostd;
-      if (child.exitCode !== null) throw new Error(`hostd did not start: ${log.join('')}`);
-      await new Promise((resolve) => setTimeout(resolve, 20));
+      if (child.exitCode !== null || child.signalCode !== null || performance.now() > deadline) {
+        await hostd.stop();
+        throw new Error(`hostd did not start: ${log.join('')}`);
+      }
+      await new Promise((resolve) => setTimeout(resolve, 5));
     }
+  }
+
+  /**
+   * A hostd that arms. Throws where it only observes: without root, or while another hostd holds this machine's
+   * controls.
+   */
+  static async startArming(config: string, args: string[] = []): Promise<HostdProcess> {
+    const hostd = await HostdProcess.start(config, args);
+    const { mode, modeReason } = await hostd.get<{ mode: string; modeReason?: string }>('/v1/status');
+    if (mode === 'arm') return hostd;
+    await hostd.stop();
+    throw new Error(`this hostd would not arm (mode ${mode}): ${modeReason ?? 'no reason given'}`);
+  }
+
+  get pid(): number {
+    return this.child.pid as number;
+  }
+
+  /** The value of a metric, summed over its labels; `labels` narrows it to lines that contain them. */
+  async metric(name: string, labels = ''): Promise<number> {
+    return metricIn(await this.text('/metrics'), name, labels);
   }
 
   get log(): string {
     return this.#log.join('');
   }
 
-  get<T = Record<string, unknown>>(path: string): Promise<T> {
+  async get<T = Record<string, unknown>>(path: string): Promise<T> {
+    return JSON.parse(await this.text(path)) as T;
+  }
+
+  text(path: string): Promise<string> {
     return new Promise((resolve, reject) => {
-      const call = request({ socketPath: this.socket, path, agent: false }, (response) => {
+      const options = { socketPath: this.socket, path, agent: false, timeout: ANSWER_MS };
+      const call = request(options, (response) => {
         const chunks: Buffer[] = [];
         response.on('data', (chunk) => chunks.push(chunk));
+        response.on('error', reject);
         response.on('end', () => {
-          const body = JSON.parse(Buffer.concat(chunks).toString()) as T;
+          const body = Buffer.concat(chunks).toString();
           if (response.statusCode === 200) resolve(body);
-          else reject(new Error(`${path}: ${JSON.stringify(body)}`));
+          else reject(new Error(`${path}: ${body}`));
         });
       });
+      call.on('timeout', () => call.destroy(new Error(`${path}: no answer within ${ANSWER_MS} ms`)));
       call.on('error', reject);
       call.end();
     });
@@ -97,7 +140,9 @@ export class HostdProcess {
     if (this.child.exitCode === null && this.child.signalCode === null) {
       const ended = new Promise((resolve) => this.child.once('exit', resolve));
       this.child.kill('SIGTERM');
+      const kill = setTimeout(() => this.child.kill('SIGKILL'), STOP_MS);
       await ended;
+      clearTimeout(kill);
     }
     rmSync(this.#dir, { recursive: true, force: true });
   }
