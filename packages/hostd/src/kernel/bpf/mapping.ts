@@ -8,7 +8,7 @@ const PROT_READ = 1;
 const PROT_WRITE = 2;
 const MAP_SHARED = 1;
 
-const libc = koffi.load('libc.so.6');
+const libc = koffi.load(null);
 const mmap = libc.func('mmap', 'void *', ['void *', 'size_t', 'int', 'int', 'int', 'int64']);
 const munmap = libc.func('munmap', 'int', ['void *', 'size_t']);
 const getpagesize = libc.func('getpagesize', 'int', []);

@@ -37,7 +37,6 @@ export class PressureWait {
       name: 'prewake-ring',
       resourceLimits: { maxOldGenerationSizeMb: 16, maxYoungGenerationSizeMb: 2 },
     });
-    this.#worker.unref();
     this.#worker.on('message', (message: 'listening' | 'pressure') => {
       if (this.#closed) return;
       if (message === 'listening') listening();
@@ -47,6 +46,7 @@ export class PressureWait {
     this.#worker.on('error', () => {});
     // The worker may use the fd until it is gone.
     this.#worker.on('exit', () => closeSync(this.#stopFd));
+    this.#worker.unref();
     process.once('exit', this.#onExit);
   }
 
