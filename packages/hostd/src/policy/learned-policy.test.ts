@@ -1,0 +1,271 @@
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import { defaultPolicyConfig, type PolicyConfig } from './config.ts';
+import type { WaitFact } from './facts.ts';
+import { createPolicy, type LearningPolicy } from './learned-policy.ts';
+
+const SECOND = 1e6;
+const payer = { user: 1000, cgroup: '/user.slice' };
+
+function policyOf(change: Partial<PolicyConfig> = {}, random = () => 0.5): LearningPolicy {
+  return createPolicy({ ...defaultPolicyConfig, holdout: 0, armedShare: 0.25, ...change }, { random });
+}
+
+let count = 0;
+function fact(change: Partial<WaitFact> = {}): WaitFact {
+  return { wait: `w${count++}`, session: 's', payer, kind: 'llm', key: 'gpt-4o', at: 0, ...change };
+}
+
+/** Teaches `times` waits of a length, one after the other, and returns when the last ended. */
+function teach(policy: LearningPolicy, us: number, times: number, change: Partial<WaitFact> = {}): number {
+  let at = change.at ?? 0;
+  for (let i = 0; i < times; i++) {
+    const wait = fact({ ...change, at });
+    policy.waitStarted(wait);
+    at += us;
+    policy.waitEnded({ wait: wait.wait, at });
+  }
+  return at;
+}
+
+describe('policy', () => {
+  it('learns a regular wait, and arms it shortly before its end and not from its start', () => {
+    const policy = policyOf();
+    const at = teach(policy, 3 * SECOND, 60);
+    const plan = policy.waitStarted(fact({ at }));
+    expect(plan.reason).toBe('predicted');
+    expect(plan.windows.some(({ arm, disarm }) => arm < 2.999 * SECOND && disarm > 3 * SECOND)).toBe(true);
+    const armed = plan.windows.reduce((sum, { arm, disarm }) => sum + Math.min(disarm, 3 * SECOND) - arm, 0);
+    expect(armed).toBeLessThan(0.4 * 3 * SECOND);
+  });
+
+  it('backs off to the kind for a key that it has never seen', () => {
+    const policy = policyOf();
+    for (let i = 0; i < 20; i++) teach(policy, 30_000, 5, { kind: 'tool', key: `Known${i}` });
+    const { windows } = policy.waitStarted(fact({ kind: 'tool', key: 'New' }));
+    expect(windows.some(({ arm, disarm }) => arm < 29_000 && disarm > 30_000)).toBe(true);
+  });
+
+  it('follows a service that has become slower', () => {
+    const policy = policyOf();
+    let at = teach(policy, SECOND, 200);
+    at = teach(policy, 4 * SECOND, 60, { at });
+    const { windows } = policy.waitStarted(fact({ at }));
+    expect(windows.some(({ arm, disarm }) => arm < 3.99 * SECOND && disarm > 4 * SECOND)).toBe(true);
+  });
+
+  it('predicts from input tokens where they tell', () => {
+    const policy = policyOf();
+    let at = 0;
+    const sizes = [1000, 4000, 16_000, 64_000];
+    // 100 µs a token, in an order that no recent wait gives away.
+    const size = (i: number) => sizes[(i * i + 3 * i + (i >> 2)) % 4] as number;
+    for (let i = 0; i < 400; i++)
+      at = teach(policy, size(i) * 100, 1, { at, inputTokens: size(i), session: `s${i}` });
+    for (const inputTokens of sizes) {
+      const { windows } = policy.waitStarted(fact({ at, inputTokens, session: 'new' }));
+      const us = inputTokens * 100;
+      expect(windows.some(({ arm, disarm }) => arm < us && disarm > us)).toBe(true);
+    }
+  });
+
+  it('uses known deadlines as they are', () => {
+    const policy = policyOf();
+    const plan = policy.waitStarted(fact({ kind: 'timer', at: SECOND, deadline: 6 * SECOND }));
+    expect(plan).toMatchObject({ reason: 'deadline', windows: [{ arm: 5 * SECOND - 1000 }] });
+    expect(plan.windows[0]?.disarm).toBeLessThan(5.05 * SECOND);
+    const retry = policy.signal({ wait: plan.wait, signal: 'headers', at: 2 * SECOND, deadline: 9 * SECOND });
+    expect(retry).toMatchObject({ reason: 'deadline', windows: [{ arm: 8 * SECOND - 1000 }] });
+  });
+
+  it('conditions the remainder on a signal', () => {
+    const policy = policyOf();
+    // Headers come at any time; the body 50 ms after them.
+    let at = 0;
+    for (let i = 0; i < 60; i++) {
+      const wait = fact({ at, kind: 'http', key: 'api' });
+      const headers = at + (200 + ((i * 977) % 5000)) * 1000;
+      policy.waitStarted(wait);
+      policy.signal({ wait: wait.wait, signal: 'headers', at: headers });
+      at = headers + 50_000;
+      policy.waitEnded({ wait: wait.wait, at });
+    }
+    const wait = fact({ at, kind: 'http', key: 'api' });
+    policy.waitStarted(wait);
+    const plan = policy.signal({ wait: wait.wait, signal: 'headers', at: at + 3 * SECOND });
+    const due = 3 * SECOND + 50_000;
+    expect(plan?.windows.some(({ arm, disarm }) => arm < due && disarm > due)).toBe(true);
+    expect(plan?.windows.every(({ arm }) => arm >= 3 * SECOND)).toBe(true);
+  });
+
+  it("takes a child's exit for imminent until it is known better", () => {
+    const policy = policyOf();
+    const wait = fact({ kind: 'tool', key: 'Bash' });
+    policy.waitStarted(wait);
+    const plan = policy.signal({ wait: wait.wait, signal: 'child_exit', at: SECOND });
+    expect(plan?.windows).toMatchObject([{ arm: SECOND }]);
+  });
+
+  it('covers a stream by one window, renewed while tokens come and not beyond', () => {
+    const policy = policyOf({ armedShare: 0.9, startCreditMs: 60_000 });
+    const wait = fact({ stream: true });
+    policy.waitStarted(wait);
+    const plans = [];
+    for (let i = 0; i < 200; i++) {
+      const at = 400_000 + i * 20_000;
+      const plan = policy.signal({ wait: wait.wait, signal: i === 0 ? 'first_token' : 'token', at });
+      if (plan) plans.push(plan);
+      const open = plans.at(-1)?.windows.at(-1);
+      expect(open && open.arm <= at && open.disarm > at + 20_000).toBe(true);
+    }
+    expect(plans.every(({ reason, windows }) => reason === 'stream' && windows.length === 1)).toBe(true);
+    expect(plans.length).toBeLessThan(40);
+    expect(plans.at(-1)?.windows[0]?.disarm).toBeLessThan(400_000 + 200 * 20_000 + 2 * SECOND);
+    policy.waitEnded({ wait: wait.wait, at: 5 * SECOND });
+  });
+
+  it('learns the wait for the first token of a stream, not its end', () => {
+    const policy = policyOf();
+    let at = 0;
+    for (let i = 0; i < 60; i++) {
+      const wait = fact({ at, stream: true });
+      policy.waitStarted(wait);
+      policy.signal({ wait: wait.wait, signal: 'first_token', at: at + 500_000 });
+      at += 8 * SECOND;
+      policy.waitEnded({ wait: wait.wait, at });
+    }
+    expect(policy.classes(1000).find(({ key }) => key === 'gpt-4o first')?.medianUs).toBeLessThan(600_000);
+    const { windows } = policy.waitStarted(fact({ at, stream: true }));
+    expect(windows.some(({ arm, disarm }) => arm < 500_000 && disarm > 500_000)).toBe(true);
+  });
+
+  it('does not learn from waits that were given up', () => {
+    const policy = policyOf();
+    const wait = fact();
+    policy.waitStarted(wait);
+    policy.waitEnded({ wait: wait.wait, at: SECOND, cancelled: true });
+    expect(policy.classes(1000)).toMatchObject([{ waits: 0, medianUs: null }]);
+  });
+
+  it('leaves a random part of waits unarmed', () => {
+    let random = 0.5;
+    const policy = policyOf({ holdout: 0.02 }, () => random);
+    const at = teach(policy, 20_000, 20);
+    random = 0.019;
+    expect(policy.waitStarted(fact({ at }))).toMatchObject({ reason: 'holdout', windows: [] });
+    random = 0.021;
+    expect(policy.waitStarted(fact({ at })).windows).not.toEqual([]);
+  });
+
+  it('stops arming a class that gains nothing, says so, and tries again now and then', () => {
+    const policy = policyOf({ benefitSamples: 30, retryEvery: 10 });
+    let at = 0;
+    const pay = (gain: number, i: number) => {
+      const wait = fact({ at });
+      policy.waitStarted(wait);
+      at += 20_000;
+      policy.waitEnded({ wait: wait.wait, at });
+      const covered = i % 2 === 0;
+      policy.wakeupCost({
+        wait: wait.wait,
+        ns: 50_000 + ((i * 37) % 11) * 50 + (covered ? 0 : gain),
+        covered,
+        cpu: i % 3,
+      });
+    };
+    for (let i = 0; i < 400; i++) pay(0, i);
+    expect(policy.classes(1000)[0]).toMatchObject({ armed: false });
+    const reasons = Array.from({ length: 20 }, () => policy.waitStarted(fact({ at })).reason);
+    expect(reasons.filter((reason) => reason === 'no_benefit')).toHaveLength(18);
+    expect(reasons.filter((reason) => reason === 'retry')).toHaveLength(2);
+    // The machine has changed: covered wakeups gain now.
+    for (let i = 0; i < 4000; i++) pay(40_000, i);
+    expect(policy.classes(1000)[0]).toMatchObject({ armed: true });
+    expect(policy.waitStarted(fact({ at })).reason).toBe('predicted');
+  });
+
+  it('keeps what it learned of one user from another', () => {
+    const policy = policyOf();
+    teach(policy, 3 * SECOND, 60);
+    const other = { user: 1001, cgroup: '/user.slice' };
+    policy.waitStarted(fact({ payer: other }));
+    expect(policy.classes(1001)).toMatchObject([{ waits: 0 }]);
+    const fresh = policyOf();
+    const wait = fact({ payer: other });
+    expect(policy.waitStarted({ ...wait, session: 't' }).windows).toEqual(fresh.waitStarted(wait).windows);
+  });
+
+  it('forgets the open waits of a session that has ended', () => {
+    const policy = policyOf();
+    for (let i = 0; i < 10; i++) policy.waitStarted(fact({ session: i % 2 ? 'gone' : 'stays' }));
+    policy.sessionEnded('gone');
+    expect(policy.openWaits).toBe(5);
+  });
+
+  it('stays bounded under forged keys, kinds, sessions, users and waits that never end', () => {
+    const limits = { maxClassesPerUser: 50, maxUsers: 3, maxSessionsPerUser: 20, maxOpenWaits: 100 };
+    const policy = policyOf(limits);
+    for (let i = 0; i < 5000; i++) {
+      const wait = fact({
+        kind: `kind${i}`,
+        key: `key${i}`,
+        session: `s${i}`,
+        payer: { user: i % 7, cgroup: `/c${i}` },
+        at: i * 1000,
+      });
+      policy.waitStarted(wait);
+      if (i % 3 === 0) policy.waitEnded({ wait: wait.wait, at: i * 1000 + 500_000 });
+      for (let j = 0; j < 6; j++) policy.signal({ wait: wait.wait, signal: `forged${j}`, at: i * 1000 + j });
+    }
+    const { users } = policy.saveState();
+    expect(policy.openWaits).toBeLessThanOrEqual(100);
+    expect(Object.keys(users).length).toBeLessThanOrEqual(3);
+    for (const { predictor, extras } of Object.values(users)) {
+      expect(predictor.classes.length).toBeLessThanOrEqual(50);
+      expect(predictor.contexts.length).toBeLessThanOrEqual(50);
+      expect(predictor.kinds.length).toBeLessThanOrEqual(256);
+      expect(extras.length).toBeLessThanOrEqual(50);
+    }
+  });
+
+  it('never throws and never plans nonsense, whatever facts come in whatever order', () => {
+    const time = fc.oneof(
+      fc.double(),
+      fc.constantFrom(0, -1, Number.NaN, Number.POSITIVE_INFINITY, Number.MAX_VALUE, 1e18),
+      fc.integer({ min: 0, max: 100_000_000 }),
+    );
+    const wait = fc.constantFrom('a', 'b', 'c');
+    const call = fc.record({
+      op: fc.constantFrom('start', 'start', 'signal', 'end', 'session', 'cost'),
+      wait,
+      at: time,
+      deadline: fc.option(time, { nil: undefined }),
+      inputTokens: fc.option(time, { nil: undefined }),
+      key: fc.oneof(fc.constantFrom('k', '__proto__', ''), fc.string()),
+      signal: fc.constantFrom('token', 'first_token', 'headers', 'child_exit', '__proto__'),
+      flag: fc.boolean(),
+    });
+    fc.assert(
+      fc.property(fc.array(call, { maxLength: 60 }), (calls) => {
+        const policy = policyOf({ startCreditMs: 1e9 }, () => 0.5);
+        for (const { op, wait, at, deadline, inputTokens, key, signal, flag } of calls) {
+          let plan: ReturnType<LearningPolicy['signal']>;
+          if (op === 'start') {
+            plan = policy.waitStarted(
+              fact({ wait, at, deadline, inputTokens, key, kind: key, stream: flag }),
+            );
+          } else if (op === 'signal') plan = policy.signal({ wait, signal, at, deadline });
+          else if (op === 'end') policy.waitEnded({ wait, at, cancelled: flag });
+          else if (op === 'session') policy.sessionEnded('s');
+          else policy.wakeupCost({ wait, ns: at, covered: flag, cpu: 0 });
+          for (const { arm, disarm } of plan?.windows ?? []) {
+            expect(arm).toBeGreaterThanOrEqual(0);
+            expect(disarm).toBeGreaterThan(arm);
+          }
+        }
+        expect(() => policyOf().loadState(JSON.parse(JSON.stringify(policy.saveState())))).not.toThrow();
+      }),
+      { numRuns: 300 },
+    );
+  });
+});
