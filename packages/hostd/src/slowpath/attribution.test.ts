@@ -121,6 +121,16 @@ describe('what is not known', () => {
     expect(find(5000).reports[A]).toMatchObject({ self: { block: us(70) }, counts: { 'block.unknown': 1 } });
   });
 
+  it('is missing where the recorder did not see a thread coming onto the CPU', () => {
+    const { frames, slice, find } = start();
+    frames(step(A, 1000), end(A, 5000), step(B, 1000), end(B, 1400));
+    slice({ wakingAt: 990, onAt: 990, offAt: 1500 });
+    slice({ begin: SliceBegin.unknown, known: ALL_KNOWN & ~Known.wakeup, onAt: 1500, offAt: 5000 });
+    const { reports } = find(5000);
+    expect(reports[A]).toMatchObject({ complete: false, incomplete: 'lost' });
+    expect(reports[B]?.complete).toBe(true);
+  });
+
   it('is said for every step that was open when records were lost, and for no other', () => {
     const { attribution, frames, slice, find } = start();
     frames(step(A, 1000), end(A, 2000));

@@ -43,6 +43,7 @@ export class Attribution implements RecordSink {
   #recordedSince = 0;
   #available = 0;
   #drainedAt = 0;
+  #lookedAt = 0;
 
   constructor(options: Partial<AttributionOptions> = {}) {
     this.#options = { ...defaultAttributionOptions, ...options };
@@ -132,7 +133,10 @@ export class Attribution implements RecordSink {
     return false;
   }
 
-  /** Gives what can be told now: to be called after each drain. @param now nanoseconds */
+  /**
+   * Gives what can be told now: to be called after each drain, once frames that had come by then have been fed.
+   * @param now nanoseconds
+   */
   findings(now: number, out: Findings): void {
     const overdue = (t: number) => now >= t + this.#options.graceNs;
     for (const process of this.#processes) {
@@ -151,10 +155,11 @@ export class Attribution implements RecordSink {
             : unknownReport(step.id, this.#source, step.incomplete as string),
         );
       }
-      const until = process.announcedUntil(now);
+      const until = process.announcedUntil(now, this.#lookedAt);
       // Not at every look: in bulk it is cheaper.
       if (until - process.settledTo >= this.#options.settleLagNs.idle / 2) process.settle(until);
     }
+    this.#lookedAt = now;
     this.#forgetProcesses();
   }
 

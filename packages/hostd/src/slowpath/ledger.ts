@@ -1,6 +1,7 @@
 import { readyTime } from './categories.ts';
 import type { ChargeSink } from './charge.ts';
 import type { AttributionOptions } from './options.ts';
+import { SliceBegin } from './slice.ts';
 import type { StatsOwner } from './stats/slowpath-stats.ts';
 import type { StepSpan } from './step-table.ts';
 import { Tally } from './tally.ts';
@@ -56,6 +57,8 @@ export class Ledger {
         const tally = tallyOf(step);
         if (!tally) return;
         tally.cpuNs += cpuNs;
+        // It has been seen before, and yet not coming onto the CPU: the kernel left a program's run out.
+        if (slice.begin === SliceBegin.unknown && slice.previousOffAt > 0) tally.lost++;
         tally.slice(slice, candidates, step.from >= slice.onAt);
       },
     };

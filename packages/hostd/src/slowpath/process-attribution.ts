@@ -112,6 +112,9 @@ export class ProcessAttribution {
         this.#waits.end(`${session}/${frame.id}`, frame.at * 1000, frame.cancelled === true);
         break;
       case 'run':
+        // What they tell of has been charged without them.
+        if ((frame.marks[0] as number) * 1000 < this.settledTo)
+          this.lost((frame.marks[0] as number) * 1000, this.settledTo);
         for (let i = 0; i < frame.marks.length; i += 2)
           this.#mark(tidOf(frame.thread), (frame.marks[i] as number) * 1000, frame.marks[i + 1] as string);
         break;
@@ -229,14 +232,17 @@ export class ProcessAttribution {
     }
   }
 
-  /** Up to when all frames that can still matter have been read. */
-  announcedUntil(now: number): number {
+  /**
+   * Up to when all frames that can still matter have been read.
+   * @param before when somebody last asked: what had been written by then has been read since, however late we are
+   */
+  announcedUntil(now: number, before: number): number {
     const { idle, busy } = this.#options.settleLagNs;
     let until = now - idle;
     for (const thread of this.#threads.values())
       if (thread.tid === this.tgid || (thread.tgid === this.tgid && this.steps.hasThread(thread.tid)))
         until = Math.min(until, thread.sleptAt);
-    return Math.max(until, now - busy);
+    return Math.min(before, Math.max(until, now - busy));
   }
 
   /** Charges all that ended up to `until` for good, and forgets it. */

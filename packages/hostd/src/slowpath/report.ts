@@ -28,8 +28,9 @@ export function reportOf(
   step: StepId,
   tally: Tally,
   available: number,
-  incomplete: string | undefined,
+  why: string | undefined,
 ): ReportFrame {
+  const incomplete = why ?? (tally.lost > 0 ? 'lost' : undefined);
   const { self, unknown } = tally.categories(available);
   const counts = tally.namedCounts(available);
   const inclusive = {

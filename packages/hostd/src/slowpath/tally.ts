@@ -43,6 +43,8 @@ export class Tally {
   sharedSlices = 0;
   sharedNs = 0;
   candidates = 0;
+  /** Slices of which a part was not recorded. */
+  lost = 0;
   cpuNs = 0;
   faultInclusiveNs = 0;
   vfsInclusiveNs = 0;
