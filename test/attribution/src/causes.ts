@@ -1,0 +1,132 @@
+import { spawn } from 'node:child_process';
+import { closeSync, openSync, readFileSync, readSync } from 'node:fs';
+import { open } from 'node:fs/promises';
+import { setImmediate as turn } from 'node:timers/promises';
+import { forgetPages, mapFile, setTimerSlack } from './mapping.ts';
+import type { Cause, Plan, Truth } from './plan.ts';
+import { account, now } from './witness.ts';
+
+type Told = Omit<Truth, 'label' | 'cause'>;
+
+const PAGE = 4096;
+
+/** Each cause does its work in pieces, with turns of the event loop between them in which the other steps run. */
+export const causes: Record<Cause, (plan: Plan, index: number) => Promise<Told>> = {
+  async cold_read(plan, index) {
+    const path = plan.files[index] as string;
+    forgetPages(path);
+    const fd = openSync(path, 'r');
+    const buffer = Buffer.alloc(256 * 1024);
+    const sections: [number, number][] = [];
+    for (let read = 1; read > 0; ) {
+      const from = now();
+      read = readSync(fd, buffer);
+      sections.push([from, now()]);
+      await turn();
+    }
+    closeSync(fd);
+    return { ns: {}, sections };
+  },
+
+  async major_faults(plan, index) {
+    const path = plan.files[index] as string;
+    forgetPages(path);
+    const pages = 256;
+    const file = mapFile(path, pages * PAGE);
+    const sections: [number, number][] = [];
+    let majorFaults = 0;
+    for (let page = 0; page < pages; page += 16) {
+      const before = account();
+      for (let i = page; i < page + 16; i++) file.touch(i * PAGE);
+      const after = account();
+      sections.push([before.at, after.at]);
+      majorFaults += after.majorFaults - before.majorFaults;
+      await turn();
+    }
+    file.unmap();
+    return { ns: {}, sections, majorFaults };
+  },
+
+  async beside_hog(plan) {
+    return {
+      ns: { queue: queueOf(await output('taskset', ['-c', String(plan.hogCpu), 'perl', '-e', BURN])) },
+    };
+  },
+
+  async grandchild_beside_hog(plan) {
+    const script = `taskset -c ${plan.hogCpu} perl -e '${BURN}'; exit 0`;
+    return { ns: { queue: queueOf(await output('sh', ['-c', script])) } };
+  },
+
+  async quota(plan, index) {
+    const group = plan.groups[index] as { tasks: string; stat: string };
+    const before = throttledTime(group.stat);
+    await perl(
+      `open T, ">", "${group.tasks}"; print T $$; close T; select undef, undef, undef, 0.002; ${BURN}`,
+    );
+    return { ns: { throttled: throttledTime(group.stat) - before } };
+  },
+
+  async timer_slack() {
+    setTimerSlack(20e6);
+    const late = perl(SLEEP);
+    setTimerSlack(0);
+    const [most, least] = (await late).split(' ').map(Number) as [number, number];
+    return { ns: { timer: least }, most: { timer: most } };
+  },
+
+  async pool_job(plan, index) {
+    forgetPages(plan.files[index] as string);
+    const file = await open(plan.files[index] as string);
+    await file.read(Buffer.alloc(16 * 1024 * 1024), 0, 16 * 1024 * 1024, 0);
+    await file.close();
+    return { ns: {} };
+  },
+
+  async busy_loop() {
+    let cpuNs = 0;
+    for (let i = 0; i < 10; i++) {
+      const before = account();
+      let after = before;
+      while (after.cpuNs - before.cpuNs < 5e6) after = account();
+      cpuNs += after.cpuNs - before.cpuNs;
+      await turn();
+    }
+    return { ns: {}, cpuNs };
+  },
+};
+
+/** Runs for 30 ms, and says what it had: run time, run-queue delay, slices. */
+const BURN = `use Time::HiRes qw(clock_gettime CLOCK_PROCESS_CPUTIME_ID);
+my $end = clock_gettime(CLOCK_PROCESS_CPUTIME_ID) + 0.03;
+1 while clock_gettime(CLOCK_PROCESS_CPUTIME_ID) < $end;
+open F, "<", "/proc/self/schedstat"; print <F>`;
+
+/** Sleeps ten times 5 ms, and says how much too long: at most, and without what it may have waited for the CPU then. */
+const SLEEP = `use Time::HiRes qw(clock_gettime CLOCK_MONOTONIC);
+sub queue { open F, "<", "/proc/self/schedstat"; my @s = split " ", <F>; $s[1] }
+my ($late, $queued) = (0, 0);
+for (1..10) { my $queue = queue(); my $at = clock_gettime(CLOCK_MONOTONIC); select undef, undef, undef, 0.005;
+$late += (clock_gettime(CLOCK_MONOTONIC) - $at - 0.005) * 1e9; $queued += queue() - $queue; }
+printf "%.0f %.0f", $late, $late - $queued`;
+
+const perl = (script: string) => output('perl', ['-e', script]);
+
+function output(command: string, args: string[]): Promise<string> {
+  return new Promise((resolve, reject) => {
+    const child = spawn(command, args, { stdio: ['ignore', 'pipe', 'inherit'] });
+    let text = '';
+    child.stdout.on('data', (chunk) => {
+      text += chunk;
+    });
+    child.on('error', reject);
+    child.on('close', (code) =>
+      code === 0 ? resolve(text) : reject(new Error(`${command} ended with ${code}`)),
+    );
+  });
+}
+
+const queueOf = (schedstat: string) => Number(schedstat.split(' ')[1]);
+
+const throttledTime = (stat: string) =>
+  Number(/throttled_time (\d+)/.exec(readFileSync(stat, 'latin1'))?.[1]);

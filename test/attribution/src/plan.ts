@@ -1,0 +1,69 @@
+/**
+ * Kinds of kernel time that a step can measure by itself: the categories that are the cause's own, and all that the
+ * time is made of (the interrupt that ends a block wait is its innermost part).
+ */
+export const CLASSES = {
+  block: { own: ['block'], all: ['block', 'softirq', 'irq'] },
+  queue: {
+    own: ['runqueue', 'wakeup.scheduling', 'wakeup.idle_exit'],
+    all: ['runqueue', 'wakeup.scheduling', 'wakeup.idle_exit'],
+  },
+  throttled: { own: ['throttled'], all: ['throttled'] },
+  timer: { own: ['timer'], all: ['timer', 'irq'] },
+} as const;
+
+export type CauseClass = keyof typeof CLASSES;
+
+export const CAUSES = [
+  'cold_read',
+  'major_faults',
+  'beside_hog',
+  'grandchild_beside_hog',
+  'quota',
+  'timer_slack',
+  'pool_job',
+  'busy_loop',
+] as const;
+export type Cause = (typeof CAUSES)[number];
+
+/** What the agent is to do: one step for each cause, under a label that says nothing of it. */
+export interface Plan {
+  socket: string;
+  /** Labels of the steps, in the order in which they are started; `causes[i]` is what step `labels[i]` does. */
+  labels: string[];
+  causes: Cause[];
+  /** Two indices: each runs the other's code on purpose, and still claims its own. */
+  swap?: [number, number];
+  /** For each step a file of its own, out of the page cache. */
+  files: string[];
+  /** For each step with a quota, the control file that moves a process there, and its cpu.stat. */
+  groups: Record<number, { tasks: string; stat: string }>;
+  hogCpu: number;
+}
+
+/** What happened to a step by its own account, measured without Prewake. */
+export interface Truth {
+  label: string;
+  cause: Cause;
+  /** Nanoseconds by class; a class that is missing was not measured. */
+  ns: Partial<Record<CauseClass, number>>;
+  /** Where `ns` is the least that it may have been: the most. */
+  most?: Partial<Record<CauseClass, number>>;
+  /** When its code was in a system call or a fault that may sleep: [from, to], nanoseconds of CLOCK_MONOTONIC. */
+  sections?: [from: number, to: number][];
+  majorFaults?: number;
+  cpuNs?: number;
+}
+
+/** What Prewake put on a step's span. */
+export interface SpanFigures {
+  label: string;
+  attributes: Record<string, unknown>;
+}
+
+export interface AgentResult {
+  truths: Truth[];
+  spans: SpanFigures[];
+  /** Run-queue delay of the agent's own main thread meanwhile: whoever ran then has paid it, rightly. */
+  mainQueueNs: number;
+}

@@ -1,0 +1,69 @@
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { Machine } from './machine.ts';
+import type { Cause } from './plan.ts';
+import { SleepWitness } from './sleep-witness.ts';
+import { flaws } from './verdict.ts';
+
+const quota: Cause[] = Machine.hasQuota ? ['quota', 'quota'] : ['beside_hog', 'grandchild_beside_hog'];
+const TWENTY: Cause[] = [
+  ...Array<Cause>(4).fill('cold_read'),
+  ...Array<Cause>(4).fill('major_faults'),
+  ...Array<Cause>(3).fill('beside_hog'),
+  ...Array<Cause>(2).fill('grandchild_beside_hog'),
+  ...quota,
+  ...Array<Cause>(3).fill('timer_slack'),
+  'pool_job',
+  'busy_loop',
+];
+
+function shuffled<T>(list: readonly T[]): T[] {
+  return list
+    .map((value) => ({ value, at: Math.random() }))
+    .sort((a, b) => a.at - b.at)
+    .map(({ value }) => value);
+}
+
+describe('twenty steps at once in one process, each with a cause of its own', () => {
+  let machine: Machine;
+  beforeAll(async () => {
+    machine = new Machine();
+    await machine.start();
+  });
+  afterAll(() => machine.close());
+
+  /** With nothing lost, neither by the witness nor by the recorder. After three tries a few steps may have said so. */
+  async function run(causes: Cause[], swap?: [number, number]) {
+    for (let tries = 1; ; tries++) {
+      const plan = machine.plan(causes, swap);
+      const result = await machine.run(plan);
+      const lost = result?.spans.filter(
+        ({ attributes }) => attributes['prewake.attribution.incomplete'] === 'lost',
+      ).length;
+      if (result && (lost === 0 || (tries === 3 && (lost ?? 0) <= 2))) return { plan, result };
+      if (tries === 3) throw new Error(`lost three times: ${lost ?? 'by the witness'}`);
+    }
+  }
+
+  function whyNot(): string | undefined {
+    if (!SleepWitness.available) return 'bpftrace is not installed';
+    return /records by bpf/.test(machine.log) ? undefined : `hostd has no BPF recorder here: ${machine.log}`;
+  }
+
+  it('are each charged for their own cause and for no other', async (context) => {
+    context.skip(whyNot() !== undefined, whyNot());
+    const { result } = await run(shuffled(TWENTY));
+    expect(flaws(result)).toEqual([]);
+  });
+
+  it('are found out when two have been swapped', async (context) => {
+    context.skip(whyNot() !== undefined, whyNot());
+    const causes = shuffled(TWENTY);
+    const { plan, result } = await run(causes, [
+      causes.indexOf('major_faults'),
+      causes.indexOf('beside_hog'),
+    ]);
+    const found = flaws(result);
+    for (const index of plan.swap ?? [])
+      expect(found).toContainEqual(expect.stringMatching(new RegExp(`^${plan.labels[index]}.*planted`)));
+  });
+});
