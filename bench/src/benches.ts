@@ -1,9 +1,21 @@
 import { decide } from './decide.ts';
 import { decode } from './decode.ts';
 import { hintLatency } from './hint-latency.ts';
+import { lifecycle } from './lifecycle.ts';
+import { load } from './load.ts';
 import { prediction } from './prediction.ts';
+import { rest } from './rest.ts';
 import type { Bench } from './result.ts';
 import { sdkCost } from './sdk-cost.ts';
 
 /** All benchmarks, in the order in which they run and stand in docs/benchmarks.md. */
-export const benches: readonly Bench[] = [sdkCost, hintLatency, decide, decode, prediction];
+export const benches: readonly Bench[] = [
+  sdkCost,
+  hintLatency,
+  decide,
+  load,
+  lifecycle,
+  rest,
+  decode,
+  prediction,
+];

@@ -9,7 +9,11 @@ import { fileURLToPath } from 'node:url';
 import { monotonicMicros } from '@prewake/sdk/protocol';
 import { type HostdEvent, HostdProcess } from './hostd-process.ts';
 import { type Bench, figureOf } from './result.ts';
-import { bootstrap, bootstrapPair, median, quantile } from './statistics.ts';
+import { bootstrap, bootstrapPair, median, quantile, samplesFor } from './statistics.ts';
+import { IDLE_GUARD_ONLY, UNLIMITED_BUDGET } from './unlimited.ts';
+
+/** As long as the wait itself: its window is due at once, and is not over when hostd is late. */
+const LEAD_US = 200_000;
 
 const sinkEntry = fileURLToPath(new URL('./line-sink.js', import.meta.url));
 
@@ -34,7 +38,7 @@ async function hint(socket: Socket, id: number, armed: () => Promise<HostdEvent>
   const at = monotonicMicros();
   socket.write(
     `{"type":"step","id":"${step}","kind":"timer","key":"bench","at":${at},"report":false}\n` +
-      `{"type":"wait","id":${id},"step":"${step}","kind":"timer","key":"bench","at":${at},"deadline":${at + 500}}\n`,
+      `{"type":"wait","id":${id},"step":"${step}","kind":"timer","key":"bench","at":${at},"deadline":${at + LEAD_US}}\n`,
   );
   const written = Number((await event).at) - at;
   const end = monotonicMicros();
@@ -54,9 +58,13 @@ export const hintLatency: Bench = {
     const sinkPath = join(directory, 'sink.sock');
     const sink = spawn(process.execPath, [sinkEntry, sinkPath], { stdio: ['ignore', 'pipe', 'inherit'] });
     // No holdout and a budget that never ends: what is measured is the way, not the decision.
-    const hostd = await HostdProcess.start(
-      'policy: { holdout: 0, activeWindowMs: 0 }\nbudget: { host: { refillPerSecond: 100000, capacity: 100000 }, user: { refillPerSecond: 100000, capacity: 100000 }, cgroup: { refillPerSecond: 100000, capacity: 100000 } }\nrecorder: { source: off }\nguards: { scheduler: off, frequency: off, timer: off }\n',
-    );
+    const hostd = await HostdProcess.startArming(
+      `policy: { holdout: 0, activeWindowMs: 0, leadUs: ${LEAD_US} }\nrecorder: { source: off }\n${UNLIMITED_BUDGET}${IDLE_GUARD_ONLY}`,
+    ).catch((error) => {
+      sink.kill();
+      rmSync(directory, { recursive: true, force: true });
+      throw error;
+    });
     const lines: number[] = [];
     const hints: number[] = [];
     try {
@@ -72,8 +80,12 @@ export const hintLatency: Bench = {
         if (event.type === 'guard' && event.what === 'armed') onArmed(event);
       });
       const armed = () =>
-        new Promise<HostdEvent>((resolve) => {
-          onArmed = resolve;
+        new Promise<HostdEvent>((resolve, reject) => {
+          const timer = setTimeout(() => reject(new Error('a hint armed nothing for 5 s')), 5000);
+          onArmed = (event) => {
+            clearTimeout(timer);
+            resolve(event);
+          };
         });
       for (let i = 1; i <= samples + 50; i++) {
         if (i % 500 === 0) progress(`${i} of ${samples}`);
@@ -107,10 +119,14 @@ export const hintLatency: Bench = {
           hints.length,
           { limit: 1.5, direction: 'at most' },
         ),
-        figureOf('added to a bare line, p99 of pairs', 'µs', bootstrap(added, p99), added.length, {
-          limit: 1000,
-          direction: 'at most',
-        }),
+        ...(added.length < samplesFor(0.99)
+          ? []
+          : [
+              figureOf('added to a bare line, p99 of pairs', 'µs', bootstrap(added, p99), added.length, {
+                limit: 1000,
+                direction: 'at most',
+              }),
+            ]),
       ],
       caveats: [
         'Each pair is a bare line and a hint a few milliseconds apart, both to a process that sleeps.',

@@ -22,6 +22,8 @@ export interface HostdEvent {
 export class HostdProcess {
   readonly child: ChildProcess;
   readonly socket: string;
+  /** When it first answered, by performance.now(). */
+  readyAt = Number.NaN;
   readonly #dir: string;
   readonly #log: string[];
   #stopEvents: (() => void) | undefined;
@@ -55,7 +57,10 @@ export class HostdProcess {
     const deadline = performance.now() + START_MS;
     for (;;) {
       const status = await hostd.get('/v1/status').catch(() => undefined);
-      if (status) return hostd;
+      if (status) {
+        hostd.readyAt = performance.now();
+        return hostd;
+      }
       if (child.exitCode !== null || child.signalCode !== null || performance.now() > deadline) {
         await hostd.stop();
         throw new Error(`hostd did not start: ${log.join('')}`);
