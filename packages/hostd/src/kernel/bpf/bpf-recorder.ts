@@ -121,6 +121,7 @@ export class BpfRecorder implements Recorder {
     this.#shared.setUnseed('all');
     this.#object.iterate();
     this.#ring.read(() => {});
+    this.#lastCpus.clear();
   }
 
   track(tgid: number): void {

@@ -170,7 +170,10 @@ class Prober implements Sources {
     if (CORE_CATEGORIES.includes(category)) return { category, tier: 'tp_btf' };
     const used = attached.find((group) => group.categories.includes(category));
     const reasons = PROGRAM_GROUPS.filter((group) => group.categories.includes(category))
-      .filter((group) => !used || PROGRAM_GROUPS.indexOf(group) < PROGRAM_GROUPS.indexOf(used))
+      .filter(
+        (group) =>
+          !used || (group.tier !== used.tier && PROGRAM_GROUPS.indexOf(group) < PROGRAM_GROUPS.indexOf(used)),
+      )
       .map((group) => this.#refusals.get(group))
       .filter((reason) => reason !== undefined);
     const reason = [...new Set(reasons)].join('; ');

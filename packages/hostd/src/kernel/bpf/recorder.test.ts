@@ -1,3 +1,4 @@
+import { readdirSync, readFileSync } from 'node:fs';
 import { afterEach, describe, expect, it } from 'vitest';
 import type { Recorder } from '../../slowpath/recorder.ts';
 import { SliceBegin, SliceEnd, WakeCause } from '../../slowpath/slice.ts';
@@ -108,6 +109,20 @@ describe.skipIf(missing !== undefined)(`the BPF recorder${missing ? ` (${missing
     expect(new Collector().drain(recorder).slices.length).toBeGreaterThan(0);
   });
 
+  it('holds programs and maps only while it is open, and links only while it is attached', () => {
+    const before = kernelObjects();
+    recorder = openRecorder();
+    const opened = kernelObjects();
+    expect(opened.maps).toBeGreaterThan(before.maps);
+    expect(opened.links).toBe(before.links);
+    recorder.attach();
+    expect(kernelObjects().links).toBeGreaterThan(20);
+    recorder.detach();
+    expect(kernelObjects().links).toBe(before.links);
+    recorder.close();
+    expect(kernelObjects()).toEqual(before);
+  });
+
   it('counts what a full ring drops', async () => {
     const child = await following({ ringBytes: 4096 });
     const before = child.switches();
@@ -159,3 +174,20 @@ describe.skipIf(missing !== undefined)(`the BPF recorder${missing ? ` (${missing
     expect(completion).toBe(slices.findLast((s) => s.begin === SliceBegin.woken)?.wakerCpu);
   });
 });
+
+/** BPF objects that this process holds open; an iterator's link is none that makes a program run. */
+function kernelObjects(): { programs: number; maps: number; links: number } {
+  const infos = readdirSync('/proc/self/fdinfo').map((fd) => {
+    try {
+      return readFileSync(`/proc/self/fdinfo/${fd}`, 'latin1');
+    } catch {
+      return ''; // That of the listing itself.
+    }
+  });
+  const count = (pattern: RegExp): number => infos.filter((info) => pattern.test(info)).length;
+  return {
+    programs: count(/^prog_type:/m),
+    maps: count(/^map_type:/m),
+    links: count(/^link_type:\t(?!iter)/m),
+  };
+}
