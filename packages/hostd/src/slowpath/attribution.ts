@@ -82,6 +82,8 @@ export class Attribution implements RecordSink {
     this.#sessions.delete(id);
     process.sessionEnded(id, this.#drainedAt);
     if (process.sessions.size > 0) return;
+    // Nothing more will be told of it.
+    process.settle(Infinity);
     this.#processes.delete(process);
     for (const [tgid, owner] of this.#byTgid) if (owner === process) this.#byTgid.delete(tgid);
   }
@@ -108,8 +110,7 @@ export class Attribution implements RecordSink {
   }
 
   event(event: EventRecord): void {
-    const process = this.#byTgid.get(event.tgid);
-    if (process) this.#options.stats?.event(event, process.owner);
+    if (this.#options.stats) this.#byTgid.get(event.tgid)?.event(event);
   }
 
   /** The ring has been read. @param now nanoseconds @param lost records that it could not hold since the last time */

@@ -2,7 +2,8 @@ import type { ClientFrame } from '@prewake/sdk/protocol';
 import { describe, expect, it } from 'vitest';
 import { A, B, end, P, run, start, step, TGID, us } from './attribution.testkit.ts';
 import { ALL_KNOWN } from './options.ts';
-import { SliceBegin, SliceEnd } from './slice.ts';
+import { EventKind, SliceBegin, SliceEnd } from './slice.ts';
+import { SlowpathStats } from './stats/slowpath-stats.ts';
 
 describe('steps that interleave on a thread', () => {
   function interleaved(first: string, second: string) {
@@ -78,6 +79,27 @@ describe('steps that interleave on a thread', () => {
     slice({ wakingAt: 2000, onAt: 2100, offAt: 3000 });
     frames(end(A, 3000));
     expect(find(3000).reports[A]?.self['wakeup.scheduling']).toBe(us(100));
+  });
+});
+
+describe('a single request', () => {
+  it('is the step’s whose code made it, and is known to statistics once that is told', () => {
+    const stats = new SlowpathStats();
+    const { attribution, frames, slice, find } = start({ stats });
+    frames(step(A, 1000, { key: 'a' }), step(B, 1000, { key: 'b' }));
+    attribution.event({
+      kind: EventKind.block,
+      cpu: 0,
+      tgid: TGID,
+      tid: TGID,
+      at: us(1190),
+      durationNs: us(100),
+    });
+    slice({ onAt: 1000, offAt: 1200 });
+    frames(run(1000, A, 1050, B, 1195, ''), end(A, 1200), end(B, 1200));
+    find(1200);
+    attribution.sessionEnded('s1');
+    expect(stats.query({ category: 'block', by: 'key' })).toMatchObject([{ of: 'tool:b', sumNs: us(100) }]);
   });
 });
 

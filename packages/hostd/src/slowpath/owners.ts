@@ -85,6 +85,11 @@ export class Owners {
     return parts;
   }
 
+  /** The steps for which a thread works at a time. */
+  at(thread: ThreadLog, t: number): readonly StepSpan[] {
+    return this.parts(thread, t, t)[0]?.owners ?? [];
+  }
+
   /**
    * The steps that experienced what preceded a slice: the wait that ended, its event, the wakeup. Each is to be
    * charged for the part within its own life.

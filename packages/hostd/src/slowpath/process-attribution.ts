@@ -2,6 +2,7 @@ import type { ClientFrame, StepFrame, StepId, WaitFrame } from '@prewake/sdk/pro
 import type { WakeupCost } from '../policy/index.ts';
 import { readyTime } from './categories.ts';
 import { charge } from './charge.ts';
+import { EventLog } from './event-log.ts';
 import { GcPauses } from './gc-pauses.ts';
 import { Ledger } from './ledger.ts';
 import type { AttributionOptions } from './options.ts';
@@ -9,7 +10,7 @@ import { type JoinFacts, Owners } from './owners.ts';
 import { PoolRequests } from './pool-requests.ts';
 import { ProcessTree } from './process-tree.ts';
 import { RunMarks } from './run-marks.ts';
-import { type ForkRecord, type Slice, SliceBegin, SliceEnd } from './slice.ts';
+import { type EventRecord, type ForkRecord, type Slice, SliceBegin, SliceEnd } from './slice.ts';
 import type { StatsOwner } from './stats/slowpath-stats.ts';
 import { innermost, type StepSpan, StepTable } from './step-table.ts';
 import { Tally } from './tally.ts';
@@ -48,6 +49,7 @@ export class ProcessAttribution {
   readonly #tree: ProcessTree;
   readonly #owners: Owners;
   readonly #ledger: Ledger;
+  readonly #events: EventLog;
   #slices = 0;
   #open = 0;
   #droppedAt = -Infinity;
@@ -62,6 +64,7 @@ export class ProcessAttribution {
     this.#pool = new PoolRequests(options.limits.poolRequests);
     this.#tree = new ProcessTree(options.limits.processes);
     this.#waits = new WaitLog(options);
+    this.#events = new EventLog(options.limits.slices);
     const facts: JoinFacts = {
       tgid,
       steps: this.steps,
@@ -148,6 +151,10 @@ export class ProcessAttribution {
     thread.add(slice, this.trackedSince);
     this.#slices++;
     if (slice.end === SliceEnd.exit) thread.exited = true;
+  }
+
+  event(event: EventRecord): void {
+    if (!this.#events.add(event)) this.dropped++;
   }
 
   /** @returns false where there is no room to follow the child. */
@@ -266,6 +273,11 @@ export class ProcessAttribution {
         if (tid === thread.tgid) this.gone.push(tid);
       }
     }
+    this.#events.settle(
+      until,
+      ({ tgid, tid }, t) => this.#owners.at(this.#threads.get(tid) ?? new ThreadLog(tgid, tid), t),
+      (event, steps) => this.#options.stats?.event(event, this.owner, steps),
+    );
     this.settledTo = until;
     if (until - this.#prunedTo >= this.#options.settleLagNs.idle / 2) this.#prune(until);
   }

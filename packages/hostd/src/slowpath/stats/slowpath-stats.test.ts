@@ -48,7 +48,12 @@ describe('SlowpathStats', () => {
     const log = new ThreadLog(100, 100);
     for (const cpu of [0, 1, 1]) stats.slice(log.add(makeSlice({ wakingAt: 10, onAt: 30, cpu }), 0), owner);
     stats.paid(step, owner, 'wakeup.scheduling', 20);
-    stats.event({ kind: EventKind.open, cpu: 1, tgid: 100, tid: 100, at: 5, durationNs: 900 }, owner);
+    stats.event({ kind: EventKind.open, cpu: 1, tgid: 100, tid: 100, at: 5, durationNs: 900 }, owner, [step]);
+    stats.event(
+      { kind: EventKind.ioUring, cpu: 1, tgid: 100, tid: 100, at: 5, durationNs: 70, stepId: 7 },
+      owner,
+      [],
+    );
     const of = (by: string) =>
       stats.query({ category: 'wakeup.scheduling', by }).map((row) => [row.of, row.count, row.sumNs]);
     expect(of('cpu')).toEqual([
@@ -65,6 +70,10 @@ describe('SlowpathStats', () => {
       'wakeup.to_run',
     ]);
     expect(stats.query({ category: 'vfs.open' })).toMatchObject([{ count: 1, sumNs: 900 }]);
+    expect(stats.query({ category: 'vfs', by: 'key' })).toMatchObject([{ of: 'tool:Grep', sumNs: 900 }]);
+    expect(stats.query({ category: 'io_uring', by: 'step' })).toMatchObject([
+      { of: 'user_data:7', sumNs: 70 },
+    ]);
   });
 
   it('shows a user what is theirs', () => {

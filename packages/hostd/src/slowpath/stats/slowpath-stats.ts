@@ -71,8 +71,15 @@ export class SlowpathStats {
     ofSlice(slice, add);
   }
 
-  event(event: EventRecord, owner: StatsOwner): void {
+  /**
+   * A single request or call, and the steps that it is of. Programs that keep a step of their own in the upper half of
+   * an io_uring request's user_data find it `by=step` under `user_data:<number>`.
+   */
+  event(event: EventRecord, owner: StatsOwner, steps: readonly StatsStep[]): void {
     ofEvent(event, this.#adder(owner, event.cpu));
+    const groups = steps.flatMap((step) => this.#ofStep(step, owner));
+    if (event.stepId) groups.push(this.#group('step', owner.user, `user_data:${event.stepId}`));
+    for (const group of groups) ofEvent(event, (name, value) => group.add(name, value));
   }
 
   /** What a step paid. */

@@ -12,6 +12,7 @@ export const STATISTICS = {
   'frequency.ramp': ['ns', 'from a wakeup to the first slice that began at the target frequency'],
   'timer.to_waking': ['ns', 'the expiry that was asked for → waking'],
   'workqueue.to_waking': ['ns', 'a work item began to run → it woke the thread'],
+  'workqueue.queued': ['ns', 'a single work item, queued → run'],
   'workqueue.runtime': ['ns', 'run time of a work item'],
   'page_fault.minor': ['count', 'minor faults of a slice'],
   'page_fault.major': ['count', 'major faults of a slice'],
@@ -90,5 +91,6 @@ const EVENTS: Record<EventKind, Statistic> = {
 
 export function ofEvent(event: EventRecord, add: Add): void {
   const statistic = EVENTS[event.kind];
+  if (event.kind === EventKind.work && event.queuedNs) add('workqueue.queued', event.queuedNs);
   if (statistic) add(statistic, event.durationNs);
 }
