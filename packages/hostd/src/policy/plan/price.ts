@@ -18,7 +18,7 @@ const MIN_RESERVE_US = 60e6;
 /** Credit that can be saved up, as wait time. */
 const MAX_SAVED_US = 3600e6;
 /** How much the log price rises as the reserve runs out, and falls for each reserve saved beyond it. */
-const RISE = 1;
+const RISE = 1.5;
 const FALL = 0.3;
 const MOST_SAVED = 3;
 /** A first price, about that of 10 % on waits of seconds, until there is something to go by. */

@@ -7,6 +7,11 @@ const MIN_HORIZON_US = 500_000;
 const MAX_HORIZON_US = 10e6;
 /** Weight of the newest gap. */
 const RATE = 0.1;
+/**
+ * What covering a token is worth against the end of a wait: an agent acts on the first and the last of a stream,
+ * and rarely on those between. Without it streams would leave nothing for other waits where little may be armed.
+ */
+const TOKEN_WORTH = 0.02;
 /** Gap assumed before one is known: 50 tokens a second. */
 const FIRST_LOG_GAP = Math.log(20_000);
 
@@ -36,9 +41,9 @@ export class Stream {
     if (known && known.gaps > 0) this.cadence.logGap = known.logGap;
   }
 
-  /** Log of wakeups per microsecond. */
+  /** Log of wakeups per microsecond, weighted by what they are worth. */
   get logHazard(): number {
-    return -this.cadence.logGap;
+    return Math.log(TOKEN_WORTH) - this.cadence.logGap;
   }
 
   /** A token has arrived: the window to go on with, where it must be renewed. */

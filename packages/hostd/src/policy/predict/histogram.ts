@@ -4,6 +4,9 @@ import { kernelOf } from './kernels.ts';
 
 /** Spread assumed before anything is known, squared bins: about an octave either way. */
 const FIRST_VARIANCE = 50;
+/** No hazard is below e^-40 a microsecond: a wakeup in ten thousand years. */
+const LOWEST = -40;
+
 /**
  * Bandwidths for each bin of standard deviation (Silverman's is 1.06). What others are compared with is smooth, so
  * that a deviation from it means something; what deviates is sharp, as waits have several modes.
@@ -60,6 +63,19 @@ export class Histogram {
     }
   }
 
+  /** Writes the log hazards of `density(parent, strength)`, in one pass. */
+  logHazards(parent: Float64Array, strength: number, out: Float32Array): void {
+    const { counts } = this;
+    const by = 1 / (this.total + strength);
+    let alive = 1;
+    for (let b = 0; b < BINS; b++) {
+      const mass = ((counts[b] as number) + strength * (parent[b] as number)) * by;
+      out[b] = logHazard(mass, alive, b);
+      alive -= mass;
+    }
+    out[BINS] = LOWEST;
+  }
+
   get mean(): number {
     return this.#mean;
   }
@@ -91,16 +107,12 @@ export class Histogram {
 /** No duration is more likely than another, on the log scale. */
 export const UNIFORM: Float64Array = new Float64Array(BINS + 1).fill(1 / (BINS + 1));
 
-/** No hazard is below e^-40 a microsecond: a wakeup in ten thousand years. */
-const LOWEST = -40;
-
 /** Log hazards, wakeups per microsecond given that the wait has lasted so long, of a density. */
 export function logHazards(density: Float64Array, out: Float64Array | Float32Array): void {
   let alive = 1;
   for (let b = 0; b < BINS; b++) {
     const mass = density[b] as number;
-    const part = alive > 1e-12 ? Math.min(1, mass / alive) : 1;
-    out[b] = part > 1e-15 ? logOf(part / (1 - part / 2)) - (LOG_WIDTHS[b] as number) : LOWEST;
+    out[b] = logHazard(mass, alive, b);
     alive -= mass;
   }
   out[BINS] = LOWEST;
@@ -115,6 +127,12 @@ export function medianOf(histogram: Histogram): Micros {
     if (sum >= histogram.total / 2) return (EDGES[b] as number) * 2 ** (0.5 / PER_OCTAVE);
   }
   return Number.NaN;
+}
+
+/** Of a bin with `mass` of the density, where `alive` of it is left. */
+function logHazard(mass: number, alive: number, bin: number): number {
+  const part = alive > 1e-12 ? Math.min(1, mass / alive) : 1;
+  return part > 1e-15 ? logOf(part / (1 - part / 2)) - (LOG_WIDTHS[bin] as number) : LOWEST;
 }
 
 const float = new Float32Array(1);

@@ -2,6 +2,7 @@ import type { Kind, Micros } from '@prewake/sdk/protocol';
 import { Recents } from '../recents.ts';
 import { type ClassStats, type KindStats, newClass, newKind } from './classes.ts';
 import { CONTEXTS, type ContextKeys, contextKeys, kindWide } from './contexts.ts';
+import { dueAt } from './due.ts';
 import { FEATURES, features } from './features.ts';
 import { BINS, binOf, EDGES, WIDTHS } from './grid.ts';
 import { logHazards, UNIFORM } from './histogram.ts';
@@ -51,7 +52,6 @@ export class Predictor {
   nextId = 1;
   #sessions: Recents<string, SessionHistory>;
   #sessionIds = 0;
-  #kindDensity = new Float64Array(BINS + 1);
   #classDensity = new Float64Array(BINS + 1);
   #regression = new Float64Array(BINS + 1);
   /** Log hazards of the experts of the last prediction; undefined: has nothing to say. */
@@ -97,6 +97,7 @@ export class Predictor {
     let left = 1;
     for (let e = 0; e < keys.length; e++) {
       const slot = this.slots.use(keys[e] as number);
+      if (slot?.pending) this.#writePending(slot, prediction, kindWide(keys[e] as number));
       const expert = slot && slot.histogram.events > 0 ? slot.logHazards : undefined;
       this.#experts[e] = expert;
       if (expert) left -= (common[e] as number) + (own[e] as number);
@@ -145,6 +146,11 @@ export class Predictor {
     this.#sessions.delete(session);
   }
 
+  #writePending(slot: Slot, { kind, cls }: Prediction, wide: boolean): void {
+    slot.pending = false;
+    contextHazards(slot, wide ? kind.density : classDensity(cls, kind.density, this.#classDensity));
+  }
+
   #base({ kind, cls }: Prediction): Float32Array | Float64Array {
     if (cls.histogram.events > 0) return cls.logHazards;
     return kind.histogram.events > 0 ? kind.logHazards : NOTHING;
@@ -174,8 +180,8 @@ export class Predictor {
 
   #learnContexts({ kind, cls, keys, history }: Prediction, bin: number): void {
     kind.histogram.add(bin, DECAY);
-    const ofKind = kindDensity(kind, this.#kindDensity);
-    logHazards(ofKind, kind.logHazards);
+    if (dueAt(kind.histogram.events)) refreshKind(kind);
+    const ofKind = kind.density;
     cls.histogram.add(bin, DECAY);
     const ofClass = classDensity(cls, ofKind, this.#classDensity);
     logHazards(ofClass, cls.logHazards);
@@ -184,7 +190,8 @@ export class Predictor {
       if (Number.isNaN(key)) continue;
       const slot = this.slots.obtain(key);
       slot.histogram.add(bin, e === SESSION_CONTEXT ? SESSION_DECAY : DECAY);
-      contextHazards(slot, kindWide(key) ? ofKind : ofClass);
+      slot.pending = slot.histogram.events === 1;
+      if (!slot.pending) contextHazards(slot, kindWide(key) ? ofKind : ofClass);
       if (e !== SESSION_CONTEXT) continue;
       const surplus = history.claim(key);
       if (surplus !== undefined) this.slots.delete(surplus);
@@ -226,10 +233,10 @@ export class Predictor {
   }
 }
 
-/** A kind's density, backed off to none. */
-export function kindDensity(kind: KindStats, out: Float64Array): Float64Array {
-  kind.histogram.density(UNIFORM, KIND_STRENGTH, out);
-  return out;
+/** Brings a kind's density and log hazards up to date, backed off to none. */
+export function refreshKind(kind: KindStats): void {
+  kind.histogram.density(UNIFORM, KIND_STRENGTH, kind.density);
+  logHazards(kind.density, kind.logHazards);
 }
 
 /** A class's density, backed off to its kind's. */
@@ -246,10 +253,7 @@ function add(out: Float64Array, expert: Float32Array, weight: number): void {
   for (let b = 0; b < BINS; b++) out[b] = (out[b] as number) + weight * (expert[b] as number);
 }
 
-const scratch = new Float64Array(BINS + 1);
-
 /** Brings a context's log hazards up to date, backed off to `parent`. */
 export function contextHazards(slot: Slot, parent: Float64Array): void {
-  slot.histogram.density(parent, CONTEXT_STRENGTH, scratch);
-  logHazards(scratch, slot.logHazards);
+  slot.histogram.logHazards(parent, CONTEXT_STRENGTH, slot.logHazards);
 }

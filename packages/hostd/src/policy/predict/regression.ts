@@ -1,3 +1,4 @@
+import { dueAt } from './due.ts';
 import { BINS, LOG_WIDTHS, PER_OCTAVE, positionOf } from './grid.ts';
 import { Histogram, logHazards, SHARP, UNIFORM } from './histogram.ts';
 
@@ -69,7 +70,7 @@ export class Regression {
     const position = positionOf(us);
     if (this.events >= WARM_UP) {
       this.errors.add(Math.round(clamp(MIDDLE + position - predicted, 0, BINS - 1)), DECAY);
-      this.#refresh();
+      if (dueAt(this.errors.events)) this.#refresh();
     }
     const error = clamp((position - predicted) / PER_OCTAVE, -MAX_ERROR, MAX_ERROR);
     const gain = this.#gain;

@@ -5,7 +5,7 @@ import { FEATURES } from './features.ts';
 import { BINS } from './grid.ts';
 import { type Histogram, logHazards } from './histogram.ts';
 import type { SavedWeights } from './mixture.ts';
-import { classDensity, contextHazards, kindDensity, type Predictor } from './predictor.ts';
+import { classDensity, contextHazards, type Predictor, refreshKind } from './predictor.ts';
 import type { SavedRegression } from './regression.ts';
 import { Slot } from './slots.ts';
 
@@ -77,10 +77,9 @@ export function restorePredictor(predictor: Predictor, saved: SavedPredictor): v
     kind.weights.restore(entry.weights);
     restoreHistogram(kind.regression.errors, entry.regression.errors as SavedHistogram);
     kind.regression.restore(entry.regression);
-    const density = kindDensity(kind, new Float64Array(BINS + 1));
-    logHazards(density, kind.logHazards);
-    kinds.set(kind.id, density);
-    kindsByName.set(kind.name, density);
+    refreshKind(kind);
+    kinds.set(kind.id, kind.density);
+    kindsByName.set(kind.name, kind.density);
     predictor.kinds.set(kind.name, kind);
   }
   const classes = new Map<number, Float64Array>();
