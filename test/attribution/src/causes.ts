@@ -1,7 +1,7 @@
 import { spawn } from 'node:child_process';
 import { closeSync, openSync, readFileSync, readSync } from 'node:fs';
 import { open } from 'node:fs/promises';
-import { setImmediate as turn } from 'node:timers/promises';
+import { setImmediate as turn, setTimeout as wait } from 'node:timers/promises';
 import { forgetPages, mapFile, setTimerSlack } from './mapping.ts';
 import type { Cause, Plan, Truth } from './plan.ts';
 import { account, now } from './witness.ts';
@@ -93,6 +93,12 @@ export const causes: Record<Cause, (plan: Plan, index: number) => Promise<Told>>
       await turn();
     }
     return { ns: {}, cpuNs };
+  },
+
+  /** Open all the while, and nothing of what goes on around it is its own. */
+  async idle() {
+    await wait(300);
+    return { ns: { block: 0, throttled: 0 } };
   },
 };
 

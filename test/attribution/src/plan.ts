@@ -23,6 +23,7 @@ export const CAUSES = [
   'timer_slack',
   'pool_job',
   'busy_loop',
+  'idle',
 ] as const;
 export type Cause = (typeof CAUSES)[number];
 
