@@ -165,9 +165,15 @@ export class BpfRecorder implements Recorder {
     if (!this.attached || !this.#onPressure || this.#pressure) return;
     this.#pressure = new PressureWait(
       this.#ringFd,
-      () => this.#shared.clearPressure(),
+      () => this.#startListening(),
       () => this.#onPressure?.(),
     );
+  }
+
+  /** What came before anybody listened was signalled to nobody. */
+  #startListening(): void {
+    this.#shared.clearPressure();
+    if (this.#ring.unread >= this.#ring.bytes / 2) this.#onPressure?.();
   }
 
   close(): void {

@@ -72,6 +72,8 @@ describe.skipIf(missing !== undefined)(`the BPF recorder${missing ? ` (${missing
     for (const s of slices) {
       expect(s.onAt).toBeGreaterThanOrEqual(last.get(s.tid) ?? 0);
       last.set(s.tid, s.offAt);
+      // What is exclusive can't be more than there was.
+      expect(s.irqNs + s.softirqNs + s.faultNs + s.vfsNs).toBeLessThanOrEqual(s.offAt - s.onAt);
     }
   });
 

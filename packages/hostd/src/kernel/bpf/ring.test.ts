@@ -57,8 +57,10 @@ describe('Ring', () => {
   it('reads the records that are finished, and gives their room back', () => {
     write(0, 8, 0, 11, 0, 8, 0, 12, 0);
     produce(32);
+    expect(ring.unread).toBe(32);
     expect(read()).toEqual([11, 12]);
     expect(consumed()).toBe(32);
+    expect(ring.unread).toBe(0);
     expect(read()).toEqual([]);
   });
 

@@ -37,6 +37,11 @@ export class Ring {
     this.#position = Number(Atomics.load(this.#consumer, 0));
   }
 
+  /** Bytes that have been written and not read, with those of records that are being written. */
+  get unread(): number {
+    return Number(Atomics.load(this.#producer, 0)) - this.#position;
+  }
+
   /**
    * Calls `record` with the word index of each record that was finished when the call began, and frees their room
    * as it goes. A writer that is faster than the reader can't hold it here.
