@@ -19,6 +19,11 @@ export interface Policy {
 export interface Budget {
   /** May `tokens` be reserved now? All buckets on the way are charged, or none. */
   request(payer: Payer, tokens: number, now: Micros): Grant;
+  /**
+   * Takes what was spent without having been granted (a lease held for longer than paid for, for a timer was late).
+   * Buckets may owe: nothing is granted until refill has made it good.
+   */
+  charge(payer: Payer, tokens: number, now: Micros): void;
   /** Gives back what a grant did not use. */
   refund(payer: Payer, tokens: number, now: Micros): void;
   /** Scales all refill: 0 (paused, thermal) to 1. */

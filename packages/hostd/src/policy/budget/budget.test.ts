@@ -65,6 +65,15 @@ describe('budget', () => {
     expect(budget.snapshot(SECOND).map(({ tokens }) => tokens)).toEqual([800, 300, 0]);
   });
 
+  it('takes what was spent unasked from all buckets, which then owe it', () => {
+    const budget = createBudget(config());
+    budget.charge(payer, 250, SECOND);
+    budget.charge(payer, Number.NaN, SECOND);
+    expect(budget.snapshot(SECOND).map(({ tokens }) => tokens)).toEqual([750, 250, -50]);
+    expect(budget.request(payer, 1, 1.5 * SECOND)).toMatchObject({ granted: false, retryMs: 2500 });
+    expect(budget.request(payer, 100, 4 * SECOND)).toMatchObject({ granted: true });
+  });
+
   it('refills at the part that it is cut to, and refuses everything while paused', () => {
     const budget = createBudget(config());
     budget.request(payer, 200, SECOND);

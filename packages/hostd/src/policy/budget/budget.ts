@@ -55,6 +55,15 @@ class NestedBudget implements ConfigurableBudget {
     return { granted: true, tokens: wanted };
   }
 
+  charge(payer: Payer, tokens: number, now: Micros): void {
+    this.#advance(now);
+    if (!(tokens > 0) || tokens === Number.POSITIVE_INFINITY) return;
+    for (const bucket of this.#way(payer) ?? [this.#host]) {
+      this.#settle(bucket);
+      bucket.take(tokens);
+    }
+  }
+
   refund(payer: Payer, tokens: number, now: Micros): void {
     this.#advance(now);
     if (!(tokens > 0)) return;
