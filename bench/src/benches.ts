@@ -1,5 +1,6 @@
 import { decide } from './decide.ts';
 import { decode } from './decode.ts';
+import { effect } from './effect.ts';
 import { hintLatency } from './hint-latency.ts';
 import { lifecycle } from './lifecycle.ts';
 import { load } from './load.ts';
@@ -16,6 +17,7 @@ export const benches: readonly Bench[] = [
   load,
   lifecycle,
   rest,
+  effect,
   decode,
   prediction,
 ];

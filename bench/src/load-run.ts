@@ -72,7 +72,7 @@ export async function loadRun(
     }, 500);
     let out: string;
     try {
-      out = await load.run([hostd.socket, sessions, rate, seconds, WAIT_MS], 4 * seconds + 30);
+      out = await load.run([hostd.socket, sessions, rate, seconds, WAIT_MS], { seconds: 4 * seconds + 30 });
     } finally {
       clearInterval(timer);
     }

@@ -4,6 +4,15 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
+export interface RunOptions {
+  seconds: number;
+  /** For its standard input. */
+  input?: string;
+  /** A command that runs it. */
+  prefix?: readonly string[];
+  onStart?: (pid: number) => void;
+}
+
 /** A program of bench/native, compiled for this run: what measures or loads is not Node where Node would show. */
 export class NativeProgram {
   readonly path: string;
@@ -30,21 +39,28 @@ export class NativeProgram {
   }
 
   /** Runs it to its end and returns what it printed. It is killed after `seconds`. */
-  run(args: readonly (string | number)[], seconds: number, onStart?: (pid: number) => void): Promise<string> {
+  run(args: readonly (string | number)[], options: RunOptions): Promise<string> {
+    const { seconds, input = '', prefix = [], onStart } = options;
+    const [command, ...rest] = [...prefix, this.path, ...args.map(String)] as [string, ...string[]];
     return new Promise((resolve, reject) => {
-      const child = spawn(this.path, args.map(String), { stdio: ['ignore', 'pipe', 'pipe'] });
+      const child = spawn(command, rest, { stdio: 'pipe' });
       const out: Buffer[] = [];
       const err: Buffer[] = [];
       child.stdout.on('data', (chunk) => out.push(chunk));
       child.stderr.on('data', (chunk) => err.push(chunk));
+      child.stdin.on('error', () => {}); // It has ended: its status says why.
+      child.stdin.end(input);
       const timer = setTimeout(() => child.kill('SIGKILL'), seconds * 1000);
-      child.on('error', reject);
+      child.on('error', (error) => {
+        clearTimeout(timer);
+        reject(error);
+      });
       child.on('close', (code, signal) => {
         clearTimeout(timer);
         if (code === 0) resolve(Buffer.concat(out).toString());
         else
           reject(
-            new Error(`${this.path} ended with ${signal ?? code}: ${Buffer.concat(err).toString().trim()}`),
+            new Error(`${command} ended with ${signal ?? code}: ${Buffer.concat(err).toString().trim()}`),
           );
       });
       if (child.pid !== undefined) onStart?.(child.pid);
