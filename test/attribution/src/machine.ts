@@ -29,7 +29,9 @@ export class Machine {
   }
 
   async start(): Promise<void> {
-    const hog = spawn('taskset', ['-c', String(this.hogCpu), 'perl', '-e', '1 while 1'], { stdio: 'ignore' });
+    // Ends with this process, however that ends.
+    const onItsCpu = ['--pdeathsig', 'KILL', 'taskset', '-c', String(this.hogCpu)];
+    const hog = spawn('setpriv', [...onItsCpu, 'perl', '-e', '1 while 1'], { stdio: 'ignore' });
     this.#children.push(hog);
     const args = ['--no-memory-reducer', hostdMain, 'hostd', '--dry-run', '--socket', this.socket];
     const hostd = spawn(process.execPath, args, { stdio: ['ignore', 'ignore', 'pipe'] });
