@@ -150,7 +150,7 @@ export class BpfRecorder implements Recorder {
       records++;
       decoder.decode(at, watched);
     });
-    this.#shared.clearPressure();
+    this.#shared.setPressure(false);
     const lost = this.#shared.lost;
     const dropped = lost - this.#lostBefore;
     this.#lostBefore = lost;
@@ -172,8 +172,10 @@ export class BpfRecorder implements Recorder {
 
   /** What came before anybody listened was signalled to nobody. */
   #startListening(): void {
-    this.#shared.clearPressure();
-    if (this.#ring.unread >= this.#ring.bytes / 2) this.#onPressure?.();
+    this.#shared.setPressure(false);
+    if (this.#ring.unread < this.#ring.bytes / 2) return;
+    this.#shared.setPressure(true);
+    this.#onPressure?.();
   }
 
   close(): void {

@@ -24,9 +24,9 @@ export class SharedState {
     return (this.#words[at + 1] as number) * 2 ** 32 + (this.#words[at] as number);
   }
 
-  /** The reader is awake again: the next half-full ring wakes it anew. */
-  clearPressure(): void {
-    this.#write(SharedOffset.pressure, 0);
+  /** Whether the reader has been told of a half-full ring and has yet to read it: it is not told twice. */
+  setPressure(told: boolean): void {
+    this.#write(SharedOffset.pressure, told ? 1 : 0);
   }
 
   setHalfRing(bytes: number): void {
