@@ -18,6 +18,7 @@ export class Conductor implements FrameHandler {
   readonly #events: EventStream;
   readonly #metrics: Metrics;
   readonly #thrift: Thrift;
+  readonly #counting: boolean;
   readonly #now: () => Micros;
   readonly #onEnded: (session: Session) => void;
 
@@ -28,6 +29,8 @@ export class Conductor implements FrameHandler {
     events: EventStream;
     metrics: Metrics;
     thrift: Thrift;
+    /** The recorder reads counters and not records. */
+    counting: boolean;
     now: () => Micros;
     onEnded: (session: Session) => void;
   }) {
@@ -37,6 +40,7 @@ export class Conductor implements FrameHandler {
     this.#events = options.events;
     this.#metrics = options.metrics;
     this.#thrift = options.thrift;
+    this.#counting = options.counting;
     this.#now = options.now;
     this.#onEnded = options.onEnded;
   }
@@ -59,6 +63,8 @@ export class Conductor implements FrameHandler {
         session.send({ type: 'pong', id: frame.id, at: this.#now() });
         return;
     }
+    // Counters know only what was added since they were last read.
+    if (frame.type === 'step' && this.#counting) this.#reports.drain();
     this.#attribution.frame(session.id, frame);
     if (frame.type === 'step_end' && session.openSteps.get(frame.id)?.report !== false)
       this.#reports.stepEnded();

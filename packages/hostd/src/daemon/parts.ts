@@ -14,15 +14,14 @@ import { Attribution } from '../slowpath/attribution.ts';
 import type { Recorder } from '../slowpath/recorder.ts';
 import { SlowpathStats } from '../slowpath/stats/slowpath-stats.ts';
 import { Conductor } from './conductor.ts';
-import type { HostdConfig, LogLevel } from './config.ts';
+import type { HostdConfig } from './config.ts';
 import { EventStream } from './event-stream.ts';
 import { Followed } from './followed.ts';
 import { GuardLedger } from './guard-ledger.ts';
+import type { Log } from './log.ts';
 import { Metrics } from './metrics.ts';
 import { StateFile } from './state-file.ts';
 import { Thrift } from './thrift.ts';
-
-export type Log = (line: string, level?: LogLevel) => void;
 
 /** The parts of a running hostd, made and joined in one place. */
 export interface Parts {
@@ -125,6 +124,7 @@ export async function makeParts(config: HostdConfig, options: PartsOptions): Pro
     events,
     metrics,
     thrift,
+    counting: recorder.source === 'schedstat',
     now,
     onEnded: options.onSessionEnded,
   });

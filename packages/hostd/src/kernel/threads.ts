@@ -1,10 +1,9 @@
 import { readdirSync, readFileSync } from 'node:fs';
+import { lastCpuIn, startTimeIn } from './task-stat.ts';
 
-/** Fields of /proc/PID/stat after the comm, which may itself hold spaces and parentheses. Index 0 is field 3 (state). */
-function statFields(path: string): string[] | undefined {
+function readStat(pid: number, tid: number, root: string): string | undefined {
   try {
-    const text = readFileSync(path, 'latin1');
-    return text.slice(text.lastIndexOf(')') + 2).split(' ');
+    return readFileSync(`${root}proc/${pid}/task/${tid}/stat`, 'latin1');
   } catch {
     return undefined;
   }
@@ -12,13 +11,12 @@ function statFields(path: string): string[] | undefined {
 
 /** Start time (field 22, clock ticks since boot) of a process or thread; undefined where it is gone. */
 export function startTimeOf(pid: number, tid = pid, root = '/'): string | undefined {
-  return statFields(`${root}proc/${pid}/task/${tid}/stat`)?.[19];
+  return startTimeIn(readStat(pid, tid, root));
 }
 
 /** The CPU on which a thread last ran (field 39); -1 where it is gone. */
 export function lastCpuOf(pid: number, tid = pid, root = '/'): number {
-  const cpu = statFields(`${root}proc/${pid}/task/${tid}/stat`)?.[36];
-  return cpu === undefined ? -1 : Number(cpu);
+  return lastCpuIn(readStat(pid, tid, root)) ?? -1;
 }
 
 /**
@@ -26,21 +24,24 @@ export function lastCpuOf(pid: number, tid = pid, root = '/'): number {
  * /proc/PID/task/TID/status, proc_pid_status(5)); undefined where the process has no such thread.
  */
 export function resolveThread(pid: number, theirs: number, root = '/'): number | undefined {
-  const own = innermostPid(`${root}proc/${pid}/task/${theirs}/status`);
-  if (own === theirs) return theirs;
+  const own = pidsOf(`${root}proc/${pid}/task/${theirs}/status`);
+  if (own?.at(-1) === theirs) return theirs;
+  // In hostd's own namespace a thread has one number, and no other can be meant.
+  if (pidsOf(`${root}proc/${pid}/status`)?.length === 1) return undefined;
   try {
     for (const tid of readdirSync(`${root}proc/${pid}/task`))
-      if (innermostPid(`${root}proc/${pid}/task/${tid}/status`) === theirs) return Number(tid);
+      if (pidsOf(`${root}proc/${pid}/task/${tid}/status`)?.at(-1) === theirs) return Number(tid);
   } catch {
     // Gone in the meantime: no such thread.
   }
   return undefined;
 }
 
-function innermostPid(path: string): number | undefined {
+/** A thread's number in each pid namespace that it is in, hostd's first. */
+function pidsOf(path: string): number[] | undefined {
   try {
     const line = /^NSpid:\s+(.*)$/m.exec(readFileSync(path, 'latin1'))?.[1];
-    return line === undefined ? undefined : Number(line.trim().split(/\s+/).at(-1));
+    return line?.trim().split(/\s+/).map(Number);
   } catch {
     return undefined;
   }
@@ -54,6 +55,7 @@ export function threadRole(tgid: number, tid: number, root = '/'): 'pool' | 'run
     if (comm === 'libuv-worker') return 'pool';
     return /^(V8Worker|DelayedTaskSche|SignalInspector)/.test(comm) ? 'runtime' : 'other';
   } catch {
-    return 'other';
+    // It is gone: a pool or runtime thread that dies must not be taken for the agent's own.
+    return 'runtime';
   }
 }

@@ -90,7 +90,10 @@ export class Claims {
     return undefined;
   }
 
-  /** Lets go, and gets back what was paid for later and that no other claim uses. */
+  /**
+   * Lets go, and gets back what was paid for later and that no other claim uses. What was held for longer than was
+   * paid for, for a timer was late, is owed.
+   */
   drop(claim: Claim): void {
     const { budget, guards, now } = this.#options;
     const { account } = claim;
@@ -99,10 +102,11 @@ export class Claims {
     const at = now();
     let needed = at;
     for (const other of account.claims) needed = Math.max(needed, other.paidUntil);
-    if (account.paidUntil > needed) {
-      budget.refund(account.payer, account.rate * (account.paidUntil - needed), at);
+    const unused = account.paidUntil - needed;
+    if (unused > 0) {
+      budget.refund(account.payer, account.rate * unused, at);
       account.paidUntil = needed;
-    }
+    } else if (account.claims.size === 0) budget.charge(account.payer, -account.rate * unused, at);
     if (account.claims.size === 0) this.#accounts.delete(account.key);
   }
 
@@ -121,7 +125,8 @@ export class Claims {
 
   #pay(account: Account, until: Micros, at: Micros): Refusal | undefined {
     if (this.paused) return { granted: false, reason: 'paused', bucket: 'host', retryMs: 1000 };
-    const from = Math.max(at, account.paidUntil);
+    // While it is held every moment is paid for, also one in which a timer was late.
+    const from = account.claims.size > 0 ? account.paidUntil : at;
     if (until <= from) return undefined;
     const grant = this.#options.budget.request(account.payer, account.rate * (until - from), at);
     if (!grant.granted) return grant;

@@ -9,8 +9,8 @@ export interface Deadline {
 
 /** A sleep is late by about 0.1 % of its length, so the last one before a deadline is at most this long. */
 const LAST_HOP_US = 200_000;
-/** Closer than a timer can hit: due now. */
-const SLACK_US = 250;
+/** Closer than a timer can hit: due now. A deadline may run this much early, microseconds. */
+export const SLACK_US = 250;
 
 /**
  * All of hostd's deadlines on one timer: a binary heap, and a timeout for its root only. While nothing is due

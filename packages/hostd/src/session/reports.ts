@@ -27,6 +27,7 @@ export class Reports {
   readonly #now: () => Micros;
   readonly #flushes = new Map<Session, Deadline>();
   #drainedAt = 0;
+  #telling: NodeJS.Immediate | undefined;
   #look = 0;
   #next: Deadline | undefined;
   readonly records = { read: 0, lost: 0 };
@@ -63,19 +64,30 @@ export class Reports {
     this.#flushes.delete(session);
   }
 
-  /** Reads what the ring holds, and gives out what can be told of it. */
+  /**
+   * Reads what the ring holds. What can be told of it is given out once sockets have been polled: frames that are
+   * there by now say whose the records are.
+   */
   drain(): void {
     this.#drainedAt = this.#now();
     if (this.#recorder.attached) {
       const { records, lost } = this.#recorder.drain(this.#attribution);
       this.records.read += records;
       this.records.lost += lost;
-      this.#attribution.drained(this.#now() * 1000, lost);
+      this.#attribution.drained(this.#drainedAt * 1000, lost);
     }
+    this.#telling ??= setImmediate(() => {
+      this.#telling = undefined;
+      this.#tell();
+    });
+  }
+
+  #tell(): void {
     this.#attribution.findings(this.#now() * 1000, {
       report: (id, report) => this.#deliver(this.#sessions.get(id), report),
       wakeupCost: (cost) => this.onWakeupCost?.(cost),
     });
+    if (this.#attribution.pending && !this.#next) this.#schedule();
   }
 
   #schedule(): void {
@@ -84,7 +96,6 @@ export class Reports {
       this.#next = undefined;
       this.#look++;
       this.drain();
-      if (this.#attribution.pending) this.#schedule();
     });
   }
 

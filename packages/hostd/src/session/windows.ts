@@ -2,7 +2,7 @@ import type { Micros, SignalFrame, WaitEndFrame, WaitFrame } from '@prewake/sdk/
 import type { GuardController } from '../guards/guard.ts';
 import type { Plan, PlannedWindow, PlanReason, Policy } from '../policy/index.ts';
 import type { Claim, Claimant, Claims, Refusal } from './claims.ts';
-import type { Deadline, Deadlines } from './deadlines.ts';
+import { type Deadline, type Deadlines, SLACK_US } from './deadlines.ts';
 
 export interface WindowsOptions {
   policy: Policy;
@@ -229,7 +229,7 @@ export class Windows {
     const end = wait.frame.at + window.disarm;
     wait.deadline = this.#options.deadlines.at(Math.min(claim.paidUntil, end), () => {
       const now = this.#options.now();
-      if (now + 1 >= end) {
+      if (now + SLACK_US >= end) {
         this.#release(wait);
         wait.next++;
         this.#toNextWindow(wait);
