@@ -59,7 +59,8 @@ interface OpenWait {
   windows: readonly PlannedWindow[];
   /** Armed by earlier plans of this wait, and not yet accounted for. */
   armedUs: Micros;
-  phases: Map<string, Phase>;
+  /** By signal; made when the first comes, as most waits have none. */
+  phases: Map<string, Phase> | undefined;
   stream: Stream | undefined;
 }
 
@@ -118,7 +119,7 @@ class LearnedPolicy implements LearningPolicy {
       streams,
       windows: [],
       armedUs: 0,
-      phases: new Map(),
+      phases: undefined,
       stream: undefined,
     };
     this.#open.set(wait, open);
@@ -161,10 +162,9 @@ class LearnedPolicy implements LearningPolicy {
       this.#account(open, us, us);
     }
     open.user.predictor.note(open.prediction, us);
-    for (const { prediction, from } of open.phases.values()) {
+    for (const { prediction, from } of open.phases?.values() ?? []) {
       if (us >= from) open.user.learn(prediction, us - from);
     }
-    open.phases.clear();
   }
 
   sessionEnded(session: string): void {
@@ -218,6 +218,7 @@ class LearnedPolicy implements LearningPolicy {
 
   /** Signals begin a phase each time they come; the last of each name is learned from. */
   #enter(open: OpenWait, signal: string, elapsed: Micros): Phase | undefined {
+    open.phases ??= new Map();
     if (!open.phases.has(signal) && open.phases.size >= MAX_PHASES) return undefined;
     const key = `${open.key}\0${signal}`;
     const prediction = open.user.predictor.start(open.session, open.kind, key, undefined);
