@@ -1,7 +1,16 @@
 import { configDefaults, defineConfig } from 'vitest/config';
 
-/** Tests that change this machine's own controls take turns: there is one hostd for one set of controls. */
-const MACHINE = ['packages/*/src/**/*.machine.test.ts', 'test/machine/**/*.test.ts'];
+/**
+ * Tests of this machine's own controls, and those that hold a second witness against the recorder, take turns: there
+ * is one hostd for one set of controls, and a busy neighbour makes witnesses lose events.
+ */
+const MACHINE = [
+  'packages/*/src/**/*.machine.test.ts',
+  'packages/hostd/src/kernel/bpf/witness/*.test.ts',
+  'bench/src/**/*.machine.test.ts',
+  'test/attribution/**/*.test.ts',
+  'test/machine/**/*.test.ts',
+];
 const RIG = ['test/rig/**/*.test.ts'];
 
 const conditions = ['@prewake/source', 'node'];
