@@ -66,7 +66,10 @@ class Witness {
   async counts(): Promise<Record<string, number>> {
     const closed = once(this.#process, 'close');
     this.#process.kill('SIGINT');
+    // One that comes at the wrong moment is not noticed before the next.
+    const again = setInterval(() => this.#process.kill('SIGINT'), 3_000);
     await closed;
+    clearInterval(again);
     return Object.fromEntries(
       [...this.#text.matchAll(/@(\w+): (\d+)/g)].map(([, kind, count]) => [kind, Number(count)]),
     );

@@ -1,6 +1,7 @@
 // A look at every control that Prewake may change, without using any of its code.
 import { closeSync, existsSync, openSync, readdirSync, readFileSync, readSync } from 'node:fs';
 import { join } from 'node:path';
+import { eventually } from './eventually.ts';
 import { koffi } from './fork.ts';
 import { CPU_DIR, read } from './machine.ts';
 
@@ -43,6 +44,18 @@ export function differences(before: Controls, after: Controls): string[] {
     .map((name) => `${name}: ${before[name]} → ${after[name]}`);
 }
 
+/**
+ * Waits until every control reads as before. The kernel takes a moment itself: what is written to `scaling_min_freq`
+ * is read back only once a worker has applied it.
+ */
+export async function asBefore(before: Controls, task?: number, why: () => string = () => ''): Promise<void> {
+  await eventually(
+    () => `${differences(before, look(task)).join('; ')} ${why()}`,
+    () => differences(before, look(task)).length === 0,
+    5_000,
+  );
+}
+
 function note(controls: Controls, path: string): void {
   try {
     controls[path] = read(join(CPU_DIR, path));
@@ -77,8 +90,17 @@ export function taskControls(pid: number): Controls {
 }
 
 export function descendants(pid: number): number[] {
-  const children = read(`/proc/${pid}/task/${pid}/children`).split(' ').filter(Boolean).map(Number);
-  return children.flatMap((child) => [child, ...descendants(child)]);
+  let children: string;
+  try {
+    children = read(`/proc/${pid}/task/${pid}/children`);
+  } catch {
+    return []; // It has just ended.
+  }
+  return children
+    .split(' ')
+    .filter(Boolean)
+    .map(Number)
+    .flatMap((child) => [child, ...descendants(child)]);
 }
 
 const syscall = koffi.load(null).func('long syscall(long, ...)');

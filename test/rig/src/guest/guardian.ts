@@ -5,8 +5,8 @@ import { mkdtempSync } from 'node:fs';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { restore } from '../../../../packages/hostd/dist/guards/index.js';
-import type { CheckContext, CheckSet } from './check.ts';
-import { type Controls, differences, look } from './controls.ts';
+import type { Check, CheckContext, CheckSet } from './check.ts';
+import { asBefore, type Controls, differences, look } from './controls.ts';
 import { DummyTask } from './dummy-task.ts';
 import { eventually } from './eventually.ts';
 
@@ -45,27 +45,22 @@ class Holder {
     );
     return differences(before, look(task.pid));
   }
-}
 
-async function withHolder(
-  { note }: CheckContext,
-  use: (holder: Holder, before: Controls, task: DummyTask, runtimeDir: string) => Promise<void>,
-): Promise<void> {
-  const runtimeDir = mkdtempSync('/run/prewake-');
-  const task = await DummyTask.start();
-  const before = look(task.pid);
-  const holder = new Holder(runtimeDir, task);
-  try {
-    const held = await holder.armed(before, task);
-    note(`held: ${held.join('; ')}`);
-    await use(holder, before, task, runtimeDir);
-  } finally {
-    holder.process.kill('SIGKILL');
-    await eventually('all is as before', () => {
-      restore({ runtimeDir });
-      return differences(before, look(task.pid)).length === 0;
-    });
-    await task.end();
+  get voids(): number {
+    return this.count((message) => message.type === 'void');
+  }
+
+  /** Waits until its leases were voided once more than before, and it has armed again. */
+  async armedAgain(before: Controls, task: DummyTask, voids: number): Promise<void> {
+    await eventually('its leases are void', () => this.voids > voids, 60_000);
+    await this.armed(before, task);
+  }
+
+  /** Kills it and its guardian, so that nobody is left to restore. */
+  async killBoth(): Promise<void> {
+    process.kill(this.guardian, 'SIGKILL');
+    this.process.kill('SIGKILL');
+    await eventually('dead', () => this.process.signalCode !== null);
   }
 }
 
@@ -78,63 +73,83 @@ async function restored(before: Controls, task: DummyTask): Promise<void> {
   );
 }
 
-export const checks: CheckSet = {
-  'SIGKILL of hostd: the guardian puts everything back': (context) =>
-    withHolder(context, async (holder, before, task) => {
-      holder.process.kill('SIGKILL');
-      await restored(before, task);
-    }),
+/** One process after the other, because starting one takes seconds here: what one check leaves, the next goes on with. */
+let stage: { runtimeDir: string; task: DummyTask; before: Controls; holder: Holder } | undefined;
 
-  'SIGSTOP of hostd: everything is put back, and its leases are void when it goes on': (context) =>
-    withHolder(context, async (holder, before, task) => {
-      const voids = holder.count((message) => message.type === 'void');
+async function onStage(): Promise<NonNullable<typeof stage>> {
+  if (stage) return stage;
+  const runtimeDir = mkdtempSync('/run/prewake-');
+  const task = await DummyTask.start();
+  stage = { runtimeDir, task, before: look(task.pid), holder: new Holder(runtimeDir, task) };
+  return stage;
+}
+
+async function clear(): Promise<void> {
+  if (!stage) return;
+  const { holder, runtimeDir, before, task } = stage;
+  stage = undefined;
+  await holder.killBoth().catch(() => {});
+  restore({ runtimeDir });
+  await asBefore(before, task.pid);
+  await task.end();
+}
+
+/** A check that goes on where the last one ended; one that fails leaves a clean stage to the next. */
+function act(run: (on: NonNullable<typeof stage>, context: CheckContext) => Promise<void>): Check {
+  return async (context) => {
+    try {
+      await run(await onStage(), context);
+    } catch (error) {
+      await clear();
+      throw error;
+    }
+  };
+}
+
+export const checks: CheckSet = {
+  'hostd stopped: everything is put back, and its leases are void when it goes on': act(
+    async ({ holder, before, task }, { note }) => {
+      note(`held: ${(await holder.armed(before, task)).join('; ')}`);
+      const { voids } = holder;
       holder.process.kill('SIGSTOP');
       await restored(before, task);
       holder.process.kill('SIGCONT');
-      await eventually(
-        'its leases are void',
-        () => holder.count((message) => message.type === 'void') > voids,
-      );
-      await holder.armed(before, task);
-    }),
+      await holder.armedAgain(before, task, voids);
+    },
+  ),
 
-  'a stalled event loop: everything is put back meanwhile': (context) =>
-    withHolder(context, async (holder, before, task) => {
-      const voids = holder.count((message) => message.type === 'void');
-      holder.process.stdin?.write('8000\n');
-      await restored(before, task);
-      await eventually(
-        'its leases are void',
-        () => holder.count((message) => message.type === 'void') > voids,
-        60_000,
-      );
-    }),
+  'its event loop stalled: everything is put back meanwhile': act(async ({ holder, before, task }) => {
+    await holder.armed(before, task);
+    const { voids } = holder;
+    holder.process.stdin?.write('5000\n');
+    await restored(before, task);
+    await holder.armedAgain(before, task, voids);
+  }),
 
-  'both killed: the next start puts everything back before it does anything else': (context) =>
-    withHolder(context, async (holder, before, task, runtimeDir) => {
-      process.kill(holder.guardian, 'SIGKILL');
-      holder.process.kill('SIGKILL');
-      await eventually('dead', () => holder.process.signalCode !== null);
-      assert.ok(differences(before, look(task.pid)).length > 0, 'nobody was left to restore');
-      const next = new Holder(runtimeDir, task);
-      try {
-        await next.armed(before, task);
-        const replayed = next.said[0]?.replayed as { outcome: string }[];
-        assert.ok(replayed.length > 0);
-        for (const entry of replayed) assert.equal(entry.outcome, 'restored', JSON.stringify(entry));
-      } finally {
-        next.process.kill('SIGKILL');
-      }
-      await restored(before, task);
-    }),
+  'hostd killed: the guardian puts everything back': act(async (on) => {
+    await on.holder.armed(on.before, on.task);
+    on.holder.process.kill('SIGKILL');
+    await restored(on.before, on.task);
+    on.holder = new Holder(on.runtimeDir, on.task);
+  }),
 
-  'both killed: restore by hand puts everything back': (context) =>
-    withHolder(context, async (holder, before, task, runtimeDir) => {
-      process.kill(holder.guardian, 'SIGKILL');
-      holder.process.kill('SIGKILL');
-      await eventually('dead', () => holder.process.signalCode !== null);
-      assert.ok(differences(before, look(task.pid)).length > 0, 'nobody was left to restore');
-      assert.deepEqual(restore({ runtimeDir }).left, []);
-      assert.deepEqual(differences(before, look(task.pid)), []);
-    }),
+  'both killed: the next start puts everything back before it does anything else': act(async (on) => {
+    await on.holder.armed(on.before, on.task);
+    await on.holder.killBoth();
+    assert.ok(differences(on.before, look(on.task.pid)).length > 0, 'nobody was left to restore');
+    on.holder = new Holder(on.runtimeDir, on.task);
+    await on.holder.armed(on.before, on.task);
+    const replayed = on.holder.said[0]?.replayed as { outcome: string }[];
+    assert.ok(replayed.length > 0);
+    for (const entry of replayed) assert.equal(entry.outcome, 'restored', JSON.stringify(entry));
+  }),
+
+  'both killed: restore by hand puts everything back': act(async ({ holder, before, task, runtimeDir }) => {
+    await holder.armed(before, task);
+    await holder.killBoth();
+    assert.ok(differences(before, look(task.pid)).length > 0, 'nobody was left to restore');
+    assert.deepEqual(restore({ runtimeDir }).left, []);
+    await asBefore(before, task.pid);
+    await clear();
+  }),
 };

@@ -1,4 +1,4 @@
-// Runs check sets in the guest: `node main.js smoke.js guards.js …`. Each check is one JSON line on the second serial
+// Runs check sets in the guest: `node main.js smoke.js 'guards.js#idle' …`; after the # is a pattern of names. Each check is one JSON line on the second serial
 // port: unlike the shared folder, it works after a suspend too.
 import { appendFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -10,9 +10,11 @@ const CHECK_TIMEOUT_MS = 240_000;
 const REPORT = '/dev/ttyS1';
 let failed = 0;
 
-for (const file of process.argv.slice(2)) {
+for (const argument of process.argv.slice(2)) {
+  const [file = '', only = ''] = argument.split('#');
   const { checks } = (await import(join(import.meta.dirname, file))) as { checks: CheckSet };
   for (const [name, check] of Object.entries(checks)) {
+    if (!new RegExp(only).test(name)) continue;
     const result: CheckResult = { name, outcome: 'passed', notes: [] };
     console.log(`rig: > ${name}`);
     try {

@@ -5,8 +5,8 @@ import type { CheckResult, CheckSet } from '../guest/check.ts';
 import { unavailable } from './prepare.ts';
 import { type RigJob, type RigOutcome, run } from './rig.ts';
 
-/** A file of `guest/`, without ending, and the checks that it exports. */
-export type GuestFile = [name: string, checks: CheckSet];
+/** A file of `guest/`, without ending, the checks that it exports, and which of them by name; default all. */
+export type GuestFile = [name: string, checks: CheckSet, only?: RegExp];
 
 export interface SuiteOptions extends Omit<RigJob, 'script'> {
   /** More to look at after power-off, with the debug console's log at hand. */
@@ -33,7 +33,9 @@ export function guestSuite(title: string, files: readonly GuestFile[], options: 
       let keep = false;
 
       beforeAll(() => {
-        const compiled = files.map(([name]) => `${name}.js`).join(' ');
+        const compiled = files
+          .map(([name, , only]) => `'${name}.js${only ? `#${only.source}` : ''}'`)
+          .join(' ');
         ended = run({
           ...job,
           timeoutS,
@@ -51,9 +53,9 @@ export function guestSuite(title: string, files: readonly GuestFile[], options: 
       });
 
       const timeout = (timeoutS + 900) * 1000; // A first run fetches the kernel.
-      for (const [file, checks] of files) {
+      for (const [file, checks, only] of files) {
         describe(file, () => {
-          for (const name of Object.keys(checks)) {
+          for (const name of Object.keys(checks).filter((check) => only?.test(check) ?? true)) {
             test(name, { timeout }, async (context) => {
               const result = await resultOf(name);
               for (const note of result.notes) await context.annotate(note);
