@@ -1,5 +1,5 @@
 import { PrewakeError } from '@prewake/sdk/protocol';
-import { groupId, hasGroup } from '../kernel/groups.ts';
+import { groupId } from '../kernel/groups.ts';
 import type { Peer } from '../kernel/peer.ts';
 
 /** Who may see and do what. Root, hostd's own user and the admin group see and do all; others see their own. */
@@ -13,7 +13,7 @@ export class Access {
   isAdmin(peer: Peer): boolean {
     if (peer.uid === 0 || peer.uid === process.getuid?.()) return true;
     const gid = groupId(this.#adminGroup);
-    return gid !== undefined && (peer.gid === gid || hasGroup(peer.pid, gid));
+    return gid !== undefined && (peer.gid === gid || peer.groups.includes(gid));
   }
 
   /** The uid to whose sessions, classes and events the peer is limited; undefined: none. */

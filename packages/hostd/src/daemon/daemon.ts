@@ -9,8 +9,9 @@ import { Access } from './access.ts';
 import type { HostdConfig } from './config.ts';
 import { createHttpServer } from './http-server.ts';
 import { type ClaimedSocket, claimSocket } from './listen.ts';
+import type { Log } from './log.ts';
 import { listenForMetrics } from './metrics-listener.ts';
-import { type Log, makeParts, type Parts } from './parts.ts';
+import { makeParts, type Parts } from './parts.ts';
 import { createRoutes } from './routes.ts';
 import { DaemonViews } from './views.ts';
 

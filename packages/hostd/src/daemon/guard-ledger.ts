@@ -2,7 +2,7 @@ import type { Micros } from '@prewake/sdk/protocol';
 import type { GuardEvent } from '../guards/guard.ts';
 import { ArmedLog } from '../slowpath/armed-log.ts';
 import type { EventStream } from './event-stream.ts';
-import type { Log } from './parts.ts';
+import type { Log } from './log.ts';
 
 /** What happened to guards: for coverage after the fact, for metrics, for whoever watches, and for the log. */
 export class GuardLedger {

@@ -1,7 +1,11 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
 import { HEADER, negotiateVersion, PrewakeError, SESSION_PATH, UPGRADE_OFFER } from '@prewake/sdk/protocol';
-import { type Peer, peerOf } from '../kernel/peer.ts';
+import { type Peer, peerOf, uidOf } from '../kernel/peer.ts';
+import { Crowd } from './crowd.ts';
+
+/** Connections that are no session (requests, readers of events, the silent) of one user at a time. */
+const MAX_CONNECTIONS_PER_USER = 256;
 
 /** A request must be whole and answered within this time; sessions and event streams are exempt. */
 const REQUEST_TIMEOUT_MS = 10_000;
@@ -24,10 +28,20 @@ export function createHttpServer(handlers: HttpHandlers): Server {
     connectionsCheckingInterval: 2 ** 31 - 1,
     maxHeaderSize: 8192,
   });
+  const crowd = new Crowd(MAX_CONNECTIONS_PER_USER);
   server.on('connection', (socket: Socket) => {
+    const leave = crowd.enter(uidOf(socket));
+    if (!leave) {
+      socket.destroy();
+      return;
+    }
     const deadline = setTimeout(() => socket.destroy(), REQUEST_TIMEOUT_MS).unref();
-    socket.once('close', () => clearTimeout(deadline));
+    socket.once('close', () => {
+      clearTimeout(deadline);
+      leave();
+    });
     socket.once('prewake:keep', () => clearTimeout(deadline));
+    socket.once('prewake:session', leave);
   });
   server.on('request', (request, response) => {
     try {
@@ -82,6 +96,7 @@ function upgrade(handlers: HttpHandlers, request: IncomingMessage, stream: Socke
         `HTTP/1.1 101 Switching Protocols\r\n${lines.map(([name, value]) => `${name}: ${value}\r\n`).join('')}\r\n`,
       );
       keepConnection(stream);
+      stream.emit('prewake:session');
       if (head.length > 0) stream.unshift(head);
     });
     if (refused) refuse(`${refused.status} Refused`, refused.error);

@@ -1,14 +1,7 @@
 import { closeSync, mkdirSync, openSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { libc } from '../kernel/libc.ts';
-
-const LOCK_EX_NB = 2 | 4;
-
-/** An exclusive flock(2); the kernel drops it with its last descriptor. Undefined: someone else has it. */
-function tryLock(fd: number): boolean {
-  return libc().flock(fd, LOCK_EX_NB) === 0;
-}
+import { tryLock } from '../kernel/lock.ts';
 
 /**
  * Takes the machine's controls for this process. Two writers that each take the other's value for the original

@@ -12,13 +12,3 @@ export function groupId(name: string, root = '/'): number | undefined {
   }
   return undefined;
 }
-
-/** Whether a process has a group among its supplementary ones. */
-export function hasGroup(pid: number, gid: number, root = '/'): boolean {
-  try {
-    const status = readFileSync(`${root}proc/${pid}/status`, 'latin1');
-    return (/^Groups:\s*(.*)$/m.exec(status)?.[1] ?? '').trim().split(/\s+/).includes(String(gid));
-  } catch {
-    return false;
-  }
-}

@@ -1,4 +1,5 @@
 import type { ControlFiles } from './control-files.ts';
+import { startTimeIn } from './task-stat.ts';
 
 /** This boot's id: what a journal of another boot says is void. */
 export function bootId(files: ControlFiles): string {
@@ -10,8 +11,5 @@ export function bootId(files: ControlFiles): string {
  * it names a thread for good. Undefined where there is no such thread, or only its zombie.
  */
 export function startTime(files: ControlFiles, tid: number, tgid = tid): string | undefined {
-  const stat = files.peek(`proc/${tgid}/task/${tid}/stat`);
-  // The comm in parentheses may hold spaces and parentheses itself.
-  const fields = stat?.slice(stat.lastIndexOf(')') + 2).split(' ');
-  return fields === undefined || fields[0] === 'Z' || fields[0] === 'X' ? undefined : fields[19];
+  return startTimeIn(files.peek(`proc/${tgid}/task/${tid}/stat`));
 }

@@ -5,6 +5,8 @@ import koffi from 'koffi';
 interface Libc {
   flock(fd: number, operation: number): number;
   fcntl(fd: number, command: number, argument: number): number;
+  /** `length` is in bytes, and says on return how much there is, also where it fails with ERANGE. */
+  getsockopt(fd: number, level: number, name: number, value: Int32Array, length: Uint32Array): number;
   pipe2(fds: Int32Array, flags: number): number;
   poll(fds: Buffer, count: number, timeoutMs: number): number;
   ioctl(fd: number, request: number, argument: number): number;
@@ -28,6 +30,7 @@ export function libc(): Libc {
     loaded = {
       flock: self.func('int flock(int, int)'),
       fcntl: self.func('int fcntl(int, int, long)'),
+      getsockopt: self.func('int getsockopt(int, int, int, _Out_ int32_t *, _Inout_ uint32_t *)'),
       pipe2: self.func('int pipe2(_Out_ int *, int)'),
       poll: self.func('int poll(void *, unsigned long, int)'),
       ioctl: self.func('int ioctl(int, unsigned long, long)'),

@@ -1,13 +1,18 @@
 import { closeSync, ftruncateSync, openSync, readFileSync, writeSync } from 'node:fs';
 import { PrewakeError } from '@prewake/sdk/protocol';
-import koffi from 'koffi';
+import { libc } from './libc.ts';
 
-const LOCK_EX = 2;
-const LOCK_NB = 4;
+const LOCK_EX_NB = 2 | 4;
 
-const flock = koffi.load(null).func('int flock(int fd, int operation)');
+/**
+ * An exclusive flock(2), which the kernel gives up with its last descriptor, however the process dies. False:
+ * someone else has it.
+ */
+export function tryLock(fd: number): boolean {
+  return libc().flock(fd, LOCK_EX_NB) === 0;
+}
 
-/** An exclusive lock that the kernel gives up with the process that holds it, however it dies (flock(2)). */
+/** A lock that says who holds it. */
 export interface FileLock {
   release(): void;
 }
@@ -15,7 +20,7 @@ export interface FileLock {
 /** @throws PrewakeError PREWAKE_ALREADY_RUNNING where another process holds it; the message names its pid. */
 export function lockFile(path: string): FileLock {
   const fd = openSync(path, 'a+', 0o644);
-  if (flock(fd, LOCK_EX | LOCK_NB) !== 0) {
+  if (!tryLock(fd)) {
     closeSync(fd);
     const pid = readFileSync(path, 'latin1').trim() || 'unknown';
     throw new PrewakeError('PREWAKE_ALREADY_RUNNING', `another hostd (pid ${pid}) holds ${path}`);

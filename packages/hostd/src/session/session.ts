@@ -20,6 +20,12 @@ import type { Claimant } from './claims.ts';
 /** How long a closed session's peer may take to read why. */
 const GOODBYE_MS = 1000;
 
+/** Read at once from one peer; the next part waits for a turn of the loop, so that others get theirs. */
+const TURN_BYTES = 16 * 1024;
+
+/** Threads that are looked for in vain before nothing is looked for any more: each look costs a walk through /proc. */
+const MAX_UNKNOWN_THREADS = 256;
+
 /** Frames that wait for another to go along with; then they go by themselves. */
 const MAX_ALONG = 16;
 
@@ -69,6 +75,7 @@ export class Session implements Claimant {
   /** Lines for the next write, and lines that wait for one. */
   readonly #held: string[] = [];
   readonly #along: string[] = [];
+  #unknownThreads = 0;
   #closed = false;
 
   constructor(options: {
@@ -155,7 +162,11 @@ export class Session implements Claimant {
     if (!this.#threads.has(thread)) {
       // Forged ones must not grow the map.
       if (this.#threads.size > 1024) this.#threads.clear();
-      const tid = resolveThread(this.peer.pid, thread);
+      // The connection may have been passed on: what has the pid now may be another process.
+      const same = startTimeOf(this.peer.pid) === this.peer.startTime;
+      const look = same && this.#unknownThreads < MAX_UNKNOWN_THREADS;
+      const tid = look ? resolveThread(this.peer.pid, thread) : undefined;
+      if (tid === undefined) this.#unknownThreads++;
       const startTime = tid === undefined ? undefined : startTimeOf(this.peer.pid, tid);
       this.#threads.set(
         thread,
@@ -177,6 +188,10 @@ export class Session implements Claimant {
     });
     if (error) this.#refuse(error);
     this.flush();
+    // libuv would read on up to 32 times before it looks at any other connection.
+    if (chunk.length < TURN_BYTES || this.#closed) return;
+    this.#stream.pause();
+    setImmediate(() => this.#stream.resume());
   }
 
   /** Checks a frame against what is open, notes it, and hands it on. */
