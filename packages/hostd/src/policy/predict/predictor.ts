@@ -96,8 +96,9 @@ export class Predictor {
     // What the weights leave over is the class's; written with the regression, then each expert is added.
     let left = 1;
     for (let e = 0; e < keys.length; e++) {
-      const slot = this.slots.use(keys[e] as number);
-      if (slot?.pending) this.#writePending(slot, prediction, kindWide(keys[e] as number));
+      const key = keys[e] as number;
+      const slot = Number.isNaN(key) ? undefined : this.slots.use(key);
+      if (slot?.pending) this.#writePending(slot, prediction, kindWide(key));
       const expert = slot && slot.histogram.events > 0 ? slot.logHazards : undefined;
       this.#experts[e] = expert;
       if (expert) left -= (common[e] as number) + (own[e] as number);

@@ -1,6 +1,6 @@
-import { Recents } from '../recents.ts';
 import { BINS } from './grid.ts';
 import { Histogram, SHARP } from './histogram.ts';
+import { KeyTable } from './key-table.ts';
 
 /** What has been learned of waits in one context, and how it differs from the class as a whole. */
 export class Slot {
@@ -12,7 +12,7 @@ export class Slot {
 }
 
 /** The contexts of one user, by key. */
-export class SlotTable extends Recents<number, Slot> {
+export class SlotTable extends KeyTable<Slot> {
   obtain(key: number): Slot {
     const known = this.use(key);
     if (known) return known;
