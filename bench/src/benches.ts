@@ -1,3 +1,4 @@
+import { attributionCost } from './attribution-cost.ts';
 import { decide } from './decide.ts';
 import { decode } from './decode.ts';
 import { effect } from './effect.ts';
@@ -8,6 +9,7 @@ import { prediction } from './prediction.ts';
 import { rest } from './rest.ts';
 import type { Bench } from './result.ts';
 import { sdkCost } from './sdk-cost.ts';
+import { slices } from './slices.ts';
 
 /** All benchmarks, in the order in which they run and stand in docs/benchmarks.md. */
 export const benches: readonly Bench[] = [
@@ -18,6 +20,8 @@ export const benches: readonly Bench[] = [
   lifecycle,
   rest,
   effect,
+  attributionCost,
   decode,
+  slices,
   prediction,
 ];

@@ -67,15 +67,20 @@ async function main(): Promise<void> {
   const dir = values.json ?? (values.quick ? undefined : resultsDir);
   for (const bench of benches.filter(({ name }) => positionals.length === 0 || positionals.includes(name))) {
     process.stderr.write(`${bench.name}: about ${values.quick ? 'a few' : bench.seconds} s\n`);
-    const result = await bench.run({
-      quick: values.quick,
-      progress: (line) => process.stderr.write(`${bench.name}: ${line}\n`),
-    });
-    console.log(`\n${renderResult(result)}`);
-    if (dir) {
+    try {
+      const result = await bench.run({
+        quick: values.quick,
+        progress: (line) => process.stderr.write(`${bench.name}: ${line}\n`),
+      });
+      console.log(`\n${renderResult(result)}`);
+      if (!dir) continue;
       mkdirSync(dir, { recursive: true });
       const run = runInfo(values.quick);
       writeFileSync(join(dir, `${bench.name}.json`), `${JSON.stringify({ ...result, run }, null, 1)}\n`);
+    } catch (error) {
+      // One that can't run here takes none of the others with it.
+      console.error(`${bench.name}: ${(error as Error).message}`);
+      process.exitCode = 1;
     }
   }
 }
