@@ -7,6 +7,7 @@ import type { Peer } from '../kernel/peer.ts';
 import { Session } from '../session/session.ts';
 import { Access } from './access.ts';
 import type { HostdConfig } from './config.ts';
+import { EVERYONE } from './event-stream.ts';
 import { createHttpServer } from './http-server.ts';
 import { type ClaimedSocket, claimSocket } from './listen.ts';
 import type { Log } from './log.ts';
@@ -93,7 +94,7 @@ class Hostd implements Daemon {
       startedAt: this.#startedAt,
       mode: () => this.#mode(),
       onPause: (paused, reason) => {
-        events.emit(() => ({ type: paused ? 'paused' : 'resumed', uid: -1, reason, at: now() }));
+        events.emit(() => ({ type: paused ? 'paused' : 'resumed', uid: EVERYONE, reason, at: now() }));
         this.#log(paused ? `paused: ${reason || 'no reason given'}` : 'resumed');
       },
     });

@@ -3,7 +3,11 @@ import type { ServerResponse } from 'node:http';
 /** Bytes that a slow reader may lag behind before it is cut off. */
 const MAX_BACKLOG = 1024 * 1024;
 
-/** An event as `/v1/events` shows it. `uid` says whose it is; -1 is the host's, for everyone. */
+/** Whose an event is that is no single user's: everyone's, or the administrators' alone. */
+export const EVERYONE = -1;
+export const ADMINISTRATORS = -2;
+
+/** An event as `/v1/events` shows it. `uid` says whose it is. */
 export interface DaemonEvent {
   type: string;
   uid: number;
@@ -33,7 +37,7 @@ export class EventStream {
     const made = event();
     const text = `id: ${++this.#sequence}\nevent: ${made.type}\ndata: ${JSON.stringify(made)}\n\n`;
     for (const [response, uid] of this.#readers) {
-      if (uid !== undefined && made.uid !== -1 && made.uid !== uid) continue;
+      if (uid !== undefined && made.uid !== EVERYONE && made.uid !== uid) continue;
       response.write(text);
       if (response.writableLength > MAX_BACKLOG) response.destroy();
     }

@@ -1,7 +1,7 @@
 import type { Micros } from '@prewake/sdk/protocol';
 import type { GuardEvent } from '../guards/guard.ts';
 import { ArmedLog } from '../slowpath/armed-log.ts';
-import type { EventStream } from './event-stream.ts';
+import { ADMINISTRATORS, EVERYONE, type EventStream } from './event-stream.ts';
 import type { Log } from './log.ts';
 
 /** What happened to guards: for coverage after the fact, for metrics, for whoever watches, and for the log. */
@@ -21,7 +21,7 @@ export class GuardLedger {
   }
 
   guardEvent(event: GuardEvent): void {
-    this.#events.emit(() => ({ ...event, uid: -1, type: 'guard', what: event.type }));
+    this.#events.emit(() => ({ ...event, uid: audience(event), type: 'guard', what: event.type }));
     switch (event.type) {
       case 'armed':
       case 'released':
@@ -66,4 +66,10 @@ export class GuardLedger {
     if (since) this.#seconds.set(guard, (this.#seconds.get(guard) ?? 0) + (at - since.at) / 1e6);
     if (covers) this.armed.released(guard, cpu, at * 1000);
   }
+}
+
+/** A CPU's controls can be read by all in sysfs; whose thread is armed, and which session's lease ran out, cannot. */
+function audience(event: GuardEvent): number {
+  const ofTask = 'target' in event && event.target.type === 'task';
+  return ofTask || event.type === 'expired' ? ADMINISTRATORS : EVERYONE;
 }

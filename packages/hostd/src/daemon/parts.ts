@@ -15,7 +15,7 @@ import type { Recorder } from '../slowpath/recorder.ts';
 import { SlowpathStats } from '../slowpath/stats/slowpath-stats.ts';
 import { Conductor } from './conductor.ts';
 import type { HostdConfig } from './config.ts';
-import { EventStream } from './event-stream.ts';
+import { ADMINISTRATORS, EVERYONE, EventStream } from './event-stream.ts';
 import { Followed } from './followed.ts';
 import { GuardLedger } from './guard-ledger.ts';
 import type { Log } from './log.ts';
@@ -144,6 +144,12 @@ function cpusOf(recorder: Recorder, tgid: number, tid: number): number[] {
   return completion >= 0 && completion !== home ? [home, completion] : [home];
 }
 
+/** Whose business a bucket's state is: of a cgroup's, its sessions are told themselves. */
+function ownerOf(bucket: string): number {
+  if (bucket === 'host') return EVERYONE;
+  return bucket.startsWith('user:') ? Number(bucket.slice('user:'.length)) : ADMINISTRATORS;
+}
+
 /** What one part finds out, told to those whom it concerns: the policy, the client, metrics, events, the log. */
 function tell(parts: Parts, log: Log): void {
   const { attribution, budget, events, metrics, now, policy, reports, sessions, thrift, windows } = parts;
@@ -167,7 +173,7 @@ function tell(parts: Parts, log: Log): void {
   };
   budget.onChange = ({ bucket, state, at, retryMs }) => {
     metrics.budgetChanges.inc({ scope: bucket.split(':')[0] ?? '', state });
-    events.emit(() => ({ type: 'budget', uid: -1, bucket, state, at, retryMs }));
+    events.emit(() => ({ type: 'budget', uid: ownerOf(bucket), bucket, state, at, retryMs }));
     log(`budget ${bucket} ${state}`);
     const retry = Number.isFinite(retryMs) ? { retryMs } : {};
     for (const session of sessions)
@@ -175,7 +181,7 @@ function tell(parts: Parts, log: Log): void {
         session.sendAlong({ type: 'budget', state, bucket, at, ...retry });
   };
   thrift.onChange = (part, reasons) => {
-    events.emit(() => ({ type: 'thrift', uid: -1, part, reasons, at: now() }));
+    events.emit(() => ({ type: 'thrift', uid: EVERYONE, part, reasons, at: now() }));
     log(`budgets refill at ${part * 100} %${reasons.length > 0 ? `: ${reasons.join('; ')}` : ''}`);
   };
 }

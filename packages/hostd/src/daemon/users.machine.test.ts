@@ -1,0 +1,199 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { chmodSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { createInterface } from 'node:readline';
+import { fileURLToPath } from 'node:url';
+import { afterAll, beforeAll, describe, expect, it, type TestContext } from 'vitest';
+import { defaultConfig } from './config.ts';
+import { type Daemon, startDaemon } from './daemon.ts';
+import { ask, step, stepId, WireClient, wait } from './wire-client.testkit.ts';
+
+const NOBODY = 65_534;
+const clientFile = fileURLToPath(new URL('../../../../examples/python-client/prewake.py', import.meta.url));
+const isRoot = process.getuid?.() === 0;
+const dir = mkdtempSync(join(tmpdir(), 'prewake-users-'));
+let daemon: Daemon;
+
+beforeAll(async () => {
+  chmodSync(dir, 0o755);
+  const config = defaultConfig({ env: {}, root: true, cpus: 2 }, join(dir, 'hostd.sock'));
+  config.stateDir = dir;
+  daemon = await startDaemon(config, { dryRun: true, log: () => {} });
+});
+afterAll(async () => {
+  await daemon.stop('end of test');
+  rmSync(dir, { recursive: true, force: true });
+});
+
+interface Run {
+  code: number | null;
+  out: string;
+  err: string;
+}
+
+function run(program: string, args: readonly string[]): Promise<Run> {
+  const child = spawn(program, args, { stdio: ['ignore', 'pipe', 'pipe'] });
+  const run: Run = { code: null, out: '', err: '' };
+  child.stdout.on('data', (chunk) => {
+    run.out += chunk;
+  });
+  child.stderr.on('data', (chunk) => {
+    run.err += chunk;
+  });
+  return new Promise((resolve, reject) => {
+    child.on('error', reject);
+    child.on('close', (code) => resolve({ ...run, code }));
+  });
+}
+
+/** Runs a program as a user that has nothing to do with hostd. */
+const asNobody = (...command: string[]) =>
+  run('setpriv', [`--reuid=${NOBODY}`, `--regid=${NOBODY}`, '--clear-groups', ...command]);
+const curl = (path: string, ...args: string[]) =>
+  asNobody('curl', '-sS', '--unix-socket', daemon.socketPath, ...args, `http://hostd${path}`);
+
+function needsRoot(ctx: TestContext): void {
+  if (!isRoot) ctx.skip('not root: no other user to be');
+}
+
+describe('another user', () => {
+  it('sees its own alone, and what belongs to the host', async (ctx) => {
+    needsRoot(ctx);
+    const client = await WireClient.connect(daemon.socketPath);
+    const id = stepId();
+    client.send(step(id), wait(1, id));
+    await client.sync();
+    const mine = JSON.parse((await ask(daemon.socketPath, '/v1/sessions')).body);
+    expect(mine.sessions).toHaveLength(1);
+
+    const told = async (path: string) => JSON.parse((await curl(path)).out);
+    expect(await told('/v1/sessions')).toEqual({ sessions: [] });
+    expect(await told('/v1/leases')).toEqual({ leases: [] });
+    expect(await told('/v1/classes')).toEqual({ classes: [] });
+    expect((await told('/v1/budgets')).buckets.map(({ bucket }: { bucket: string }) => bucket)).toEqual([
+      'host',
+    ]);
+    expect(await told('/v1/classes?user=0')).toMatchObject({ error: { code: 'PREWAKE_FORBIDDEN' } });
+    await client.end();
+  });
+
+  it('may neither pause nor resume', async (ctx) => {
+    needsRoot(ctx);
+    for (const path of ['/v1/pause', '/v1/resume'])
+      expect(JSON.parse((await curl(path, '-X', 'POST')).out)).toMatchObject({
+        error: { code: 'PREWAKE_FORBIDDEN' },
+      });
+    expect(JSON.parse((await ask(daemon.socketPath, '/v1/status')).body)).toMatchObject({ paused: false });
+  });
+
+  it('hears no event of others', async (ctx) => {
+    needsRoot(ctx);
+    const heard = curl('/v1/events', '-N', '--max-time', '3');
+    // Both kinds go on until the reader is gone: what is nobody's has to get through, what is root's must not.
+    let over = false;
+    void heard.then(() => {
+      over = true;
+    });
+    while (!over) {
+      const client = await WireClient.connect(daemon.socketPath);
+      const id = stepId();
+      client.send(step(id), wait(1, id));
+      await client.sync();
+      await client.end();
+      await ask(daemon.socketPath, '/v1/pause', 'POST');
+      await ask(daemon.socketPath, '/v1/resume', 'POST');
+    }
+    const text = (await heard).out;
+    const types = new Set([...text.matchAll(/^event: (.*)$/gm)].map(([, type]) => type));
+    // What the host's controls and its own bucket do is for everyone.
+    expect([...types].filter((type) => type !== 'guard' && type !== 'budget').sort()).toEqual([
+      'paused',
+      'resumed',
+    ]);
+    expect(text).not.toMatch(/user:0|cgroup:|"tgid"|"s\d+/);
+  });
+
+  it('has sessions of its own', async (ctx) => {
+    needsRoot(ctx);
+    const agent = await startAgent(
+      ctx,
+      'setpriv',
+      `--reuid=${NOBODY}`,
+      `--regid=${NOBODY}`,
+      '--clear-groups',
+    );
+    const [seen] = JSON.parse((await curl('/v1/sessions')).out).sessions;
+    expect(seen).toMatchObject({ uid: NOBODY, pid: agent.child.pid });
+    const buckets = JSON.parse((await curl('/v1/budgets')).out).buckets as { bucket: string }[];
+    expect(buckets.map(({ bucket }) => bucket)).not.toContain('user:0');
+    await agent.end();
+  });
+});
+
+describe('an agent in a pid namespace of its own', () => {
+  it('is who it is outside, and so is the thread that it names', async (ctx) => {
+    needsRoot(ctx);
+    const agent = await startAgent(ctx, 'unshare', '--pid', '--fork', '--mount-proc');
+    expect(agent.said.pid).toBe(1);
+    const { sessions } = JSON.parse((await ask(daemon.socketPath, '/v1/sessions')).body);
+    const pid = sessions[0].pid as number;
+    expect(pid).not.toBe(1);
+    const others = readdirSync(`/proc/${pid}/task`)
+      .map(Number)
+      .filter((tid) => tid !== pid);
+    expect(others).toHaveLength(1);
+    expect(others[0]).not.toBe(agent.said.thread);
+    const held = async () => {
+      const { leases } = JSON.parse((await ask(daemon.socketPath, '/v1/leases')).body);
+      return leases
+        .filter(({ target }: { target: { type: string } }) => target.type === 'task')
+        .map(({ target }: { target: { tgid: number; tid: number } }) => [target.tgid, target.tid]);
+    };
+    await expect.poll(held, { timeout: 30_000, interval: 5 }).toContainEqual([pid, others[0]]);
+    await agent.end();
+  });
+});
+
+/** Waits for known times in a thread of its own, again and again, until its stdin ends. */
+const AGENT = `
+import os, sys, threading, time
+def work(session, ready):
+    step = session.step("tool", "sleep")
+    print(os.getpid(), threading.get_native_id(), flush=True)
+    while True:
+        wait = session.wait(step, "timer", "sleep", deadline=now_us() + 30000)
+        time.sleep(0.03)
+        session.wait_end(wait)
+threading.Thread(target=work, args=(Session(sys.argv[1]), None), daemon=True).start()
+sys.stdin.read()
+`;
+
+/** An agent that knows nothing of Node, started by another program: \`setpriv …\`, \`unshare …\`. */
+async function startAgent(ctx: TestContext, program: string, ...args: string[]) {
+  const source = `${readFileSync(clientFile, 'utf8')}\n${AGENT}`;
+  // Not from a file: this checkout may be closed to other users.
+  const child = spawn(program, [...args, '/usr/bin/python3', '-c', source, daemon.socketPath], {
+    stdio: ['pipe', 'pipe', 'pipe'],
+  });
+  const ended = once(child, 'close');
+  let errors = '';
+  child.stderr.on('data', (chunk) => {
+    errors += chunk;
+  });
+  const line = await Promise.race([
+    once(createInterface(child.stdout), 'line').then(([text]) => String(text)),
+    ended.then(() => undefined),
+  ]);
+  if (line === undefined) ctx.skip(`${program} cannot start an agent here: ${errors.trim()}`);
+  const [pid, thread] = (line as string).split(' ').map(Number);
+  return {
+    child,
+    said: { pid, thread },
+    async end() {
+      child.stdin.end();
+      await ended;
+    },
+  };
+}
