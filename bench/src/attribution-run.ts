@@ -18,7 +18,7 @@ export interface CostSample {
   seconds: number;
 }
 
-/** One stretch of the agent loop beside one observer. */
+/** One stretch of the agent loop beside one observer; hostd has one to warm up in. */
 export async function costSample(
   loop: NativeProgram,
   name: ObserverName,
@@ -28,7 +28,8 @@ export async function costSample(
   const { pid } = observer;
   try {
     // What runs for days has been compiled long ago.
-    await loop.run([observer.socket, WAKEUPS, 2], { seconds: 30 });
+    if (name === 'Prewake')
+      await loop.run([observer.socket, WAKEUPS, seconds], { seconds: 3 * seconds + 30 });
     const programs = pid === undefined ? { ns: 0, runs: 0 } : programRuns(pid);
     const cpu = pid === undefined ? 0 : cpuSeconds(pid);
     const clock = busyClock();
