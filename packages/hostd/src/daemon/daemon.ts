@@ -12,7 +12,7 @@ import { createHttpServer } from './http-server.ts';
 import { type ClaimedSocket, claimSocket } from './listen.ts';
 import type { Log } from './log.ts';
 import { listenForMetrics } from './metrics-listener.ts';
-import { makeParts, type Parts } from './parts.ts';
+import { guardConfig, makeParts, type Parts } from './parts.ts';
 import { createRoutes } from './routes.ts';
 import { DaemonViews } from './views.ts';
 
@@ -114,7 +114,7 @@ class Hostd implements Daemon {
     const { budget, guards, now, thrift } = this.#parts;
     budget.configure(config.budget, now());
     thrift.parts = config.budget.parts;
-    guards.configure(config.guards);
+    guards.configure(guardConfig(config));
     const reloaded = Object.fromEntries(RELOADED.map((key) => [key, config[key]]));
     const next = { ...this.#config, ...reloaded };
     const fixed = (Object.keys(config) as (keyof HostdConfig)[]).filter(

@@ -1,5 +1,5 @@
 import { type Micros, monotonicMicros } from '@prewake/sdk/protocol';
-import { createGuardController, type MachineGuards } from '../guards/index.ts';
+import { createGuardController, type GuardConfig, type MachineGuards } from '../guards/index.ts';
 import { openRecorder } from '../kernel/bpf/index.ts';
 import { PowerConditionsReader } from '../kernel/power-conditions.ts';
 import { lastCpuOf, threadRole } from '../kernel/threads.ts';
@@ -67,7 +67,7 @@ export async function makeParts(config: HostdConfig, options: PartsOptions): Pro
   const ledger = new GuardLedger(events, log, now);
   const guards = await createGuardController({
     runtimeDir: config.runtimeDir,
-    config: config.guards,
+    config: guardConfig(config),
     dryRun: options.dryRun,
   });
   guards.onEvent = (event) => ledger.guardEvent(event);
@@ -136,6 +136,12 @@ export async function makeParts(config: HostdConfig, options: PartsOptions): Pro
   return parts;
 }
 
+/** What a guard costs is part of the budget's configuration, and what the lease controller asks for. */
+export const guardConfig = ({ guards, budget }: HostdConfig): GuardConfig => ({
+  ...guards,
+  weights: budget.weights,
+});
+
 /** Home is read now: the recorder knows it as of its last drain only. */
 function cpusOf(recorder: Recorder, tgid: number, tid: number): number[] {
   const home = lastCpuOf(tgid, tid);
@@ -152,7 +158,8 @@ function ownerOf(bucket: string): number {
 
 /** What one part finds out, told to those whom it concerns: the policy, the client, metrics, events, the log. */
 function tell(parts: Parts, log: Log): void {
-  const { attribution, budget, events, metrics, now, policy, reports, sessions, thrift, windows } = parts;
+  const { attribution, budget, deadlines, events, metrics, now, policy, reports, sessions, thrift, windows } =
+    parts;
   const uidOf = (wait: string) => sessions.get(wait.slice(0, wait.indexOf('/')))?.peer.uid ?? 0;
   reports.onReport = (session, report) => {
     metrics.reports.inc({ complete: String(report.complete) });
@@ -175,6 +182,8 @@ function tell(parts: Parts, log: Log): void {
     metrics.budgetChanges.inc({ scope: bucket.split(':')[0] ?? '', state });
     events.emit(() => ({ type: 'budget', uid: ownerOf(bucket), bucket, state, at, retryMs }));
     log(`budget ${bucket} ${state}`);
+    // A bucket notices its recovery when it is looked at.
+    if (state === 'degraded') deadlines.at(at + retryMs * 1000, () => void budget.snapshot(now()));
     const retry = Number.isFinite(retryMs) ? { retryMs } : {};
     for (const session of sessions)
       if (bucket === 'host' || session.buckets.includes(bucket))

@@ -14,9 +14,11 @@ export interface GuardConfig {
   capacity?: number;
   /** CPUs that may be armed; default all. */
   cpus?: readonly number[] | 'all';
+  /** Factor on what an armed millisecond costs, by guard; default 1. */
+  weights?: Readonly<Record<string, number>>;
 }
 
-type Kind = Exclude<keyof GuardConfig, 'capacity' | 'cpus'>;
+type Kind = Exclude<keyof GuardConfig, 'capacity' | 'cpus' | 'weights'>;
 
 /** In order of preference. At most one of a kind is chosen. */
 export const KINDS: Readonly<Record<Kind, readonly GuardId[]>> = {

@@ -5,6 +5,7 @@ import type {
   Guard,
   GuardController,
   GuardEvent,
+  GuardId,
   Hold,
   LeaseInfo,
   Target,
@@ -34,6 +35,8 @@ export interface LeaseControllerOptions {
   guards: () => readonly Guard[];
   /** Whether a CPU is online and may be armed. */
   eligible: (cpu: number) => boolean;
+  /** The configured factor on a guard's weight. */
+  factor: (guard: GuardId) => number;
   arbiter: Arbiter;
   clock: GuardClock;
   /** Whether the leases still hold, and the guardian's heartbeat. */
@@ -63,7 +66,7 @@ export class LeaseController implements GuardController {
   }
 
   price(window: WindowRequest): number {
-    return weigh(this.#plan(window));
+    return this.#weigh(this.#plan(window));
   }
 
   arm(window: WindowRequest): Hold {
@@ -84,7 +87,7 @@ export class LeaseController implements GuardController {
       return refused;
     }
     const { owner, reason, expiresAt } = window;
-    const hold: Hold = { id, weight: weigh(parts), cpus: this.#covered(window, parts) };
+    const hold: Hold = { id, weight: this.#weigh(parts), cpus: this.#covered(window, parts) };
     this.#windows.set(id, { hold, owner, reason, since: now, expiresAt, parts });
     const ids = this.#owners.get(owner);
     if (ids) ids.add(id);
@@ -173,6 +176,13 @@ export class LeaseController implements GuardController {
     return parts;
   }
 
+  #weigh(parts: readonly Part[]): number {
+    return parts.reduce(
+      (sum, { guard, target }) => sum + guard.weight(target) * this.#options.factor(guard.id),
+      0,
+    );
+  }
+
   #covered(window: WindowRequest, parts: readonly Part[]): number[] {
     const cpus = new Set<number>();
     for (const { target } of parts) {
@@ -222,8 +232,4 @@ export class LeaseController implements GuardController {
     this.#timerAt = Number.POSITIVE_INFINITY;
     this.#options.watch.rest();
   }
-}
-
-function weigh(parts: readonly Part[]): number {
-  return parts.reduce((sum, { guard, target }) => sum + guard.weight(target), 0);
 }

@@ -96,6 +96,7 @@ export async function createGuardController(options: GuardControllerOptions): Pr
   });
   const leases: LeaseControllerOptions = {
     eligible: (cpu) => selection.has(cpu),
+    factor: (guard) => selection.factor(guard),
     availability: () =>
       mode === 'observe' ? observed(selection.choice.availability) : selection.choice.availability,
     guards: () => (mode === 'observe' ? [] : selection.choice.chosen),

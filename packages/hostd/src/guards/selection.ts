@@ -2,6 +2,7 @@ import { onlineCpus } from '../kernel/cpus.ts';
 import type { Kernel } from '../kernel/kernel.ts';
 import type { GuardSet, GuardSettings } from './build-guards.ts';
 import { type Choice, chooseGuards, type GuardConfig } from './choose.ts';
+import type { GuardId } from './guard.ts';
 
 /** Half of capacity. */
 const DEFAULT_CAPACITY = 0.5;
@@ -32,6 +33,11 @@ export class Selection {
   /** Whether a CPU is online and may be armed. */
   has(cpu: number): boolean {
     return this.#cpus.has(cpu);
+  }
+
+  /** The configured factor on a guard's weight. */
+  factor(guard: GuardId): number {
+    return this.#config.weights?.[guard] ?? 1;
   }
 
   /** Reads the machine again. */

@@ -30,8 +30,8 @@ export interface PolicyConfig {
 
 export const defaultPolicyConfig: PolicyConfig = {
   leadUs: 1000,
-  armedShare: 0.1,
-  startCreditMs: 5000,
+  armedShare: 0.05,
+  startCreditMs: 200,
   maxWindows: 4,
   minBenefitNs: 1000,
   holdout: 0.02,
