@@ -9,7 +9,7 @@ const file = new URL('../../../../bench/data/agent-waits.csv', import.meta.url);
 const agentWaits = parseTrace(readFileSync(file, 'utf8'), 'agent-waits.csv');
 
 /** Half of the time armed: the price is not at the edge of what these waits are worth. */
-const config = { ...defaultPolicyConfig, armedShare: 0.1, startCreditMs: 5000 };
+const config = { ...defaultPolicyConfig, armedShare: 0.5, startCreditMs: 5000 };
 
 function taught(): LearningPolicy {
   const policy = createPolicy(config, { random: () => 0.5 });
