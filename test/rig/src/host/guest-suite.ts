@@ -13,6 +13,18 @@ export interface SuiteOptions extends Omit<RigJob, 'script'> {
   after?: Record<string, (outcome: RigOutcome) => void>;
 }
 
+/** Two machines at a time: each is busy on one core, mostly. */
+const MACHINES = 2;
+const running = new Set<Promise<unknown>>();
+
+async function whenThereIsRoom<T>(start: () => Promise<T>): Promise<T> {
+  while (running.size >= MACHINES) await Promise.race(running);
+  const one = start();
+  const settled = one.catch(() => {}).finally(() => running.delete(settled));
+  running.add(settled);
+  return one;
+}
+
 /**
  * Boots once, runs all check sets in that boot, and reports every check as a test of its own while the guest gets
  * on. The guest runs what `tsc -b` compiled.
@@ -23,35 +35,37 @@ export function guestSuite(title: string, files: readonly GuestFile[], options: 
   const reason = unavailable(metapackage);
   const timeoutS = job.timeoutS ?? 120;
 
+  const lines: string[] = [];
+  let share = '';
+  let ended: Promise<RigOutcome | Error>;
+  let isOver = false;
+  let keep = false;
+
+  // Of the file and not of the describe: all its machines boot at once, as far as there is room.
+  beforeAll(() => {
+    if (reason !== undefined) return;
+    const compiled = files.map(([name, , only]) => `'${name}.js${only ? `#${only.source}` : ''}'`).join(' ');
+    ended = whenThereIsRoom(() =>
+      run({
+        ...job,
+        timeoutS,
+        // On CPU 0, so that nothing but what a check puts there runs on CPU 1.
+        script: `exec taskset -c 0 node --enable-source-maps test/rig/dist/guest/main.js ${compiled}`,
+        onShare: (folder) => {
+          share = folder;
+        },
+        onLine: (line) => lines.push(line),
+      }),
+    )
+      .catch((error: Error) => error)
+      .finally(() => {
+        isOver = true;
+      });
+  });
+
   describe.skipIf(reason !== undefined)(
     reason === undefined ? title : `${title} (skipped: ${reason})`,
     () => {
-      const lines: string[] = [];
-      let share = '';
-      let ended: Promise<RigOutcome | Error>;
-      let isOver = false;
-      let keep = false;
-
-      beforeAll(() => {
-        const compiled = files
-          .map(([name, , only]) => `'${name}.js${only ? `#${only.source}` : ''}'`)
-          .join(' ');
-        ended = run({
-          ...job,
-          timeoutS,
-          // On CPU 0, so that nothing but what a check puts there runs on CPU 1.
-          script: `exec taskset -c 0 node --enable-source-maps test/rig/dist/guest/main.js ${compiled}`,
-          onShare: (folder) => {
-            share = folder;
-          },
-          onLine: (line) => lines.push(line),
-        })
-          .catch((error: Error) => error)
-          .finally(() => {
-            isOver = true;
-          });
-      });
-
       const timeout = (timeoutS + 900) * 1000; // A first run fetches the kernel.
       for (const [file, checks, only] of files) {
         describe(file, () => {
