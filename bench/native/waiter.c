@@ -50,6 +50,13 @@ static void write_limit(const char *value)
 		perror("pm_qos_resume_latency_us");
 }
 
+/* Interrupted by whoever measures: the limit is not left behind. */
+static void give_up(int signal)
+{
+	write_limit(first_limit);
+	_exit(128 + signal);
+}
+
 /* Ends a fixed window when it is over, and answers when the request is done. */
 static void serve(int fd)
 {
@@ -103,6 +110,10 @@ int main(int argc, char **argv)
 	    socketpair(AF_UNIX, SOCK_SEQPACKET, 0, service)) {
 		perror(path);
 		return 1;
+	}
+	if (fixed > 0) {
+		signal(SIGINT, give_up);
+		signal(SIGTERM, give_up);
 	}
 	pid_t child = fork();
 

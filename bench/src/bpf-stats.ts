@@ -1,4 +1,5 @@
 import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { restoreOnSignal } from './on-signal.ts';
 
 const SYSCTL = '/proc/sys/kernel/bpf_stats_enabled';
 
@@ -12,19 +13,13 @@ export interface ProgramRuns {
 export async function withBpfStats<T>(run: () => Promise<T>): Promise<T> {
   const before = readFileSync(SYSCTL, 'utf8').trim();
   const restore = () => writeFileSync(SYSCTL, before);
-  const onSignal = (signal: NodeJS.Signals) => {
-    restore();
-    process.exit(signal === 'SIGINT' ? 130 : 143);
-  };
-  process.once('SIGINT', onSignal);
-  process.once('SIGTERM', onSignal);
+  const done = restoreOnSignal(restore);
   try {
     writeFileSync(SYSCTL, '1');
     return await run();
   } finally {
     restore();
-    process.off('SIGINT', onSignal);
-    process.off('SIGTERM', onSignal);
+    done();
   }
 }
 

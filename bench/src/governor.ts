@@ -1,4 +1,5 @@
 import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { restoreOnSignal } from './on-signal.ts';
 
 const POLICIES = 'sys/devices/system/cpu/cpufreq';
 
@@ -30,7 +31,9 @@ export function holdPerformanceGovernor(root = '/'): () => void {
   });
   const restore = () => {
     for (const { file, governor } of before) writeFileSync(file, governor);
+    done();
   };
+  const done = restoreOnSignal(restore);
   try {
     for (const { file } of before) writeFileSync(file, 'performance');
   } catch (error) {
