@@ -46,9 +46,11 @@ export class Conductor implements FrameHandler {
   }
 
   frame(session: Session, frame: ClientFrame): void {
+    // Before what it brings about; what became of a wait is told with its end.
+    if (frame.type !== 'wait_end')
+      this.#events.emit(() => ({ ...frame, uid: session.peer.uid, session: session.id }));
     switch (frame.type) {
       case 'wait':
-        // First of all: this is the path that has a deadline.
         this.#windows.waitStarted(session, frame);
         this.#thrift.look();
         this.#reports.drainIfStale();
@@ -68,8 +70,6 @@ export class Conductor implements FrameHandler {
     this.#attribution.frame(session.id, frame);
     if (frame.type === 'step_end' && session.openSteps.get(frame.id)?.report !== false)
       this.#reports.stepEnded();
-    if (frame.type !== 'wait_end')
-      this.#events.emit(() => ({ ...frame, uid: session.peer.uid, session: session.id }));
   }
 
   ended(session: Session): void {
