@@ -56,7 +56,7 @@ export async function loadRun(
   { rate, sessions, seconds }: { rate: number; sessions: number; seconds: number },
 ): Promise<LoadRun> {
   const hostd = await HostdProcess.startArming(
-    `sessions: { maxPerUser: ${sessions}, max: ${sessions} }\npolicy: { holdout: 0 }\nrecorder: { source: off }\n${UNLIMITED_BUDGET}${IDLE_GUARD_ONLY}`,
+    `sessions: { maxPerUser: ${sessions}, max: ${sessions} }\npolicy: { holdout: 0, armedShare: 0.5, startCreditMs: 3600000 }\nrecorder: { source: off }\n${UNLIMITED_BUDGET}${IDLE_GUARD_ONLY}`,
   );
   const memory: number[] = [];
   try {

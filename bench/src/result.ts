@@ -57,7 +57,8 @@ export type Verdict = 'met' | 'missed' | undefined;
 export function verdict({ value, interval, aim }: Figure): Verdict {
   if (!aim) return undefined;
   if (!Number.isFinite(value)) return 'missed';
-  const best = aim.direction === 'at most' ? (interval?.low ?? value) : (interval?.high ?? value);
+  const bound = aim.direction === 'at most' ? interval?.low : interval?.high;
+  const best = bound !== undefined && Number.isFinite(bound) ? bound : value;
   return (aim.direction === 'at most' ? best <= aim.limit : best >= aim.limit) ? 'met' : 'missed';
 }
 
