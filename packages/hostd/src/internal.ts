@@ -5,8 +5,8 @@
 
 export { Decoder } from './kernel/bpf/decoder.ts';
 export { RecordType, SLICE_BYTES, SliceOffset } from './kernel/bpf/record-layout.ts';
+export type { RecordSink } from './kernel/recorder.ts';
+export { SliceBegin, SliceEnd, WakeCause } from './kernel/slice.ts';
 export { createPolicy, defaultPolicyConfig, type LearningPolicy } from './policy/index.ts';
 export { isCovered } from './policy/simulate/coverage.ts';
 export { parseTrace, type Simulation, simulate, type TraceRow } from './policy/simulate/index.ts';
-export type { RecordSink } from './slowpath/recorder.ts';
-export { SliceBegin, SliceEnd, WakeCause } from './slowpath/slice.ts';

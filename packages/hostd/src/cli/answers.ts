@@ -1,6 +1,6 @@
 import type { Availability, LeaseInfo } from '../guards/guard.ts';
+import type { CategorySource, Recorder } from '../kernel/recorder.ts';
 import type { BucketState, ClassSummary } from '../policy/index.ts';
-import type { CategorySource, Recorder } from '../slowpath/recorder.ts';
 import type { StatsRow } from '../slowpath/stats/slowpath-stats.ts';
 
 /** What hostd's endpoints answer. docs/protocol.md describes each field. */

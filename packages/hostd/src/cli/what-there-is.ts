@@ -1,5 +1,5 @@
 import type { Availability } from '../guards/guard.ts';
-import type { CategorySource } from '../slowpath/recorder.ts';
+import type { CategorySource } from '../kernel/recorder.ts';
 import { paint, table } from './output.ts';
 
 /** The guards of a machine: which are chosen, which could be, and why. */

@@ -1,9 +1,9 @@
 import type { Micros } from '@prewake/sdk/protocol';
+import type { Recorder } from '../kernel/recorder.ts';
 import type { Deadline, Deadlines } from '../session/deadlines.ts';
 import type { Session } from '../session/session.ts';
 import type { Sessions } from '../session/sessions.ts';
 import type { Attribution } from '../slowpath/attribution.ts';
-import type { Recorder } from '../slowpath/recorder.ts';
 
 export interface FollowedOptions {
   sessions: Sessions;

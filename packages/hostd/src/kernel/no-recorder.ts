@@ -1,5 +1,5 @@
 import { KERNEL_CATEGORIES } from '@prewake/sdk/protocol';
-import type { CategorySource, DrainResult, Recorder } from '../slowpath/recorder.ts';
+import type { CategorySource, DrainResult, Recorder } from './recorder.ts';
 
 /** Knows nothing, and says why. */
 export class NoRecorder implements Recorder {

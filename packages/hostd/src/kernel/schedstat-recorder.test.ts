@@ -2,10 +2,10 @@ import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { Known, SliceBegin } from '../slowpath/slice.ts';
 import { Collector } from './bpf/collector.ts';
 import { openRecorder } from './bpf/index.ts';
 import { SchedstatRecorder } from './schedstat-recorder.ts';
+import { Known, SliceBegin } from './slice.ts';
 
 describe('SchedstatRecorder', () => {
   let root: string;

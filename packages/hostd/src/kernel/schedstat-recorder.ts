@@ -1,7 +1,7 @@
 import { KERNEL_CATEGORIES } from '@prewake/sdk/protocol';
-import type { CategorySource, DrainResult, Recorder, RecordSink } from '../slowpath/recorder.ts';
-import { Known, type Slice, SliceBegin, SliceEnd, WakeCause } from '../slowpath/slice.ts';
+import type { CategorySource, DrainResult, Recorder, RecordSink } from './recorder.ts';
 import { childrenOf, type Schedstat, schedstatAvailable, schedstatsOf } from './schedstat.ts';
+import { Known, type Slice, SliceBegin, SliceEnd, WakeCause } from './slice.ts';
 import { lastCpuOf } from './threads.ts';
 
 /**

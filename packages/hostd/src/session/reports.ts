@@ -1,7 +1,7 @@
 import type { Micros, ReportFrame } from '@prewake/sdk/protocol';
+import type { Recorder } from '../kernel/recorder.ts';
 import type { WakeupCost } from '../policy/index.ts';
 import type { Attribution } from '../slowpath/attribution.ts';
-import type { Recorder } from '../slowpath/recorder.ts';
 import type { Deadline, Deadlines } from './deadlines.ts';
 import type { Session } from './session.ts';
 import type { Sessions } from './sessions.ts';

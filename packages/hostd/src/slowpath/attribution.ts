@@ -1,10 +1,10 @@
 import type { ClientFrame, ReportFrame } from '@prewake/sdk/protocol';
+import type { RecordSink } from '../kernel/recorder.ts';
+import type { EventRecord, ExitRecord, ForkRecord, Slice } from '../kernel/slice.ts';
 import type { WakeupCost } from '../policy/index.ts';
 import { type AttributionOptions, defaultAttributionOptions } from './options.ts';
 import { ProcessAttribution, type TidOf } from './process-attribution.ts';
-import type { RecordSink } from './recorder.ts';
 import { reportOf, sourceOf, unknownReport } from './report.ts';
-import type { EventRecord, ExitRecord, ForkRecord, Slice } from './slice.ts';
 import type { Tally } from './tally.ts';
 
 /** What came of looking: reports that are due, and what wakeups cost. */

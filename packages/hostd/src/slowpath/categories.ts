@@ -1,5 +1,5 @@
 import type { KernelCategory } from '@prewake/sdk/protocol';
-import { Known, type Slice, SliceBegin, SliceEnd, WakeCause } from './slice.ts';
+import { Known, type Slice, SliceBegin, SliceEnd, WakeCause } from '../kernel/slice.ts';
 
 /**
  * `ns` nanoseconds of one category between `from` and `to`:

@@ -1,10 +1,10 @@
 import { type ClientFrame, KERNEL_CATEGORIES, type ReportFrame } from '@prewake/sdk/protocol';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import { type Slice, SliceBegin, SliceEnd, WakeCause } from '../kernel/slice.ts';
 import { Attribution } from './attribution.ts';
 import { makeSlice } from './make-slice.testkit.ts';
 import { ALL_KNOWN } from './options.ts';
-import { type Slice, SliceBegin, SliceEnd, WakeCause } from './slice.ts';
 
 const TGID = 100;
 const END = 2_000_000;

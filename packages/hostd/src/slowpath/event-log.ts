@@ -1,4 +1,4 @@
-import type { EventRecord } from './slice.ts';
+import type { EventRecord } from '../kernel/slice.ts';
 import type { StatsStep } from './stats/slowpath-stats.ts';
 
 /** Single requests and calls that wait for the frames that tell whose they are, as slices do. */

@@ -1,5 +1,5 @@
 import { KERNEL_CATEGORIES, type KernelCategory } from '@prewake/sdk/protocol';
-import { Known } from './slice.ts';
+import { Known } from '../kernel/slice.ts';
 
 /**
  * The field groups that a category's time needs. `page_cache` has none: hits and misses are counted

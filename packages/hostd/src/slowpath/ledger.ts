@@ -1,7 +1,7 @@
+import { SliceBegin } from '../kernel/slice.ts';
 import { readyTime } from './categories.ts';
 import type { ChargeSink } from './charge.ts';
 import type { AttributionOptions } from './options.ts';
-import { SliceBegin } from './slice.ts';
 import type { StatsOwner } from './stats/slowpath-stats.ts';
 import type { StepSpan } from './step-table.ts';
 import { Tally } from './tally.ts';

@@ -1,5 +1,5 @@
+import { type Slice, SliceBegin, SliceEnd, WakeCause } from '../kernel/slice.ts';
 import { ALL_KNOWN } from './options.ts';
-import { type Slice, SliceBegin, SliceEnd, WakeCause } from './slice.ts';
 
 /** A slice with everything known and nothing paid, for tests: a thread woken at 1000 ns, on the CPU from then to 2000. */
 export function makeSlice(fields: Partial<Slice> = {}): Slice {

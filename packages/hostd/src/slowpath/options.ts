@@ -1,4 +1,4 @@
-import { Known } from './slice.ts';
+import { Known } from '../kernel/slice.ts';
 import type { SlowpathStats } from './stats/slowpath-stats.ts';
 
 /** What attribution needs to be told, and how much it may keep. */

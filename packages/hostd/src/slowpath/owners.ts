@@ -1,9 +1,9 @@
+import { SliceBegin } from '../kernel/slice.ts';
 import { readyTime } from './categories.ts';
 import type { GcPauses } from './gc-pauses.ts';
 import type { PoolRequests } from './pool-requests.ts';
 import type { ProcessTree } from './process-tree.ts';
 import type { RunMarks } from './run-marks.ts';
-import { SliceBegin } from './slice.ts';
 import { innermost, openAncestor, openAt, type StepSpan, type StepTable } from './step-table.ts';
 import type { StoredSlice, ThreadLog } from './thread-log.ts';
 

@@ -1,4 +1,5 @@
 import type { ClientFrame, StepFrame, StepId, WaitFrame } from '@prewake/sdk/protocol';
+import { type EventRecord, type ForkRecord, type Slice, SliceBegin, SliceEnd } from '../kernel/slice.ts';
 import type { WakeupCost } from '../policy/index.ts';
 import { readyTime } from './categories.ts';
 import { charge } from './charge.ts';
@@ -10,7 +11,6 @@ import { type JoinFacts, Owners } from './owners.ts';
 import { PoolRequests } from './pool-requests.ts';
 import { ProcessTree } from './process-tree.ts';
 import { RunMarks } from './run-marks.ts';
-import { type EventRecord, type ForkRecord, type Slice, SliceBegin, SliceEnd } from './slice.ts';
 import type { StatsOwner } from './stats/slowpath-stats.ts';
 import { innermost, type StepSpan, StepTable } from './step-table.ts';
 import { Tally } from './tally.ts';

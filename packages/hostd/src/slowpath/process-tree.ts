@@ -1,4 +1,4 @@
-import type { ForkRecord } from './slice.ts';
+import type { ForkRecord } from '../kernel/slice.ts';
 import type { StepSpan } from './step-table.ts';
 
 /** A process that a tracked one forked, or a thread of the session's own process. */

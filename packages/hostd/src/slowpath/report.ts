@@ -1,5 +1,5 @@
 import { KERNEL_CATEGORIES, type ReportFrame, type StepId } from '@prewake/sdk/protocol';
-import { Known } from './slice.ts';
+import { Known } from '../kernel/slice.ts';
 import type { Tally } from './tally.ts';
 
 /** A report of which nothing is known. Unknown is never zero. */

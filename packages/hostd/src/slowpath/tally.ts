@@ -4,9 +4,9 @@ import {
   type KernelCategory,
   type SlowpathEvent,
 } from '@prewake/sdk/protocol';
+import { Known, type Slice, SliceBegin } from '../kernel/slice.ts';
 import { type Interval, idleExit } from './categories.ts';
 import { CATEGORY_INDEX, isKnown } from './known.ts';
-import { Known, type Slice, SliceBegin } from './slice.ts';
 import { wakeChain } from './wake-chain.ts';
 
 /** Counts that a slice brings: the name in a report, the field, and what must be known for it to mean something. */

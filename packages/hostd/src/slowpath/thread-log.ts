@@ -1,5 +1,5 @@
+import { Known, type Slice, SliceBegin, SliceEnd } from '../kernel/slice.ts';
 import { type Interval, isSum, paid, readyTime } from './categories.ts';
-import { Known, type Slice, SliceBegin, SliceEnd } from './slice.ts';
 
 /** A slice that is kept until no step can need it any more. */
 export interface StoredSlice extends Slice {

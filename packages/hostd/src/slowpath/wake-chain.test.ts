@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
+import { SliceBegin, WakeCause } from '../kernel/slice.ts';
 import { makeSlice } from './make-slice.testkit.ts';
-import { SliceBegin, WakeCause } from './slice.ts';
 import { wakeChain } from './wake-chain.ts';
 
 describe('wakeChain', () => {

@@ -1,4 +1,4 @@
-import { type Slice, SliceBegin, WakeCause } from './slice.ts';
+import { type Slice, SliceBegin, WakeCause } from '../kernel/slice.ts';
 
 /** Softirq vectors by number (include/linux/interrupt.h). */
 const SOFTIRQS = [

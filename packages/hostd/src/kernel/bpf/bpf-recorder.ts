@@ -1,7 +1,7 @@
 import { PrewakeError } from '@prewake/sdk/protocol';
-import type { CategorySource, DrainResult, Recorder, RecordSink } from '../../slowpath/recorder.ts';
-import type { EventKind } from '../../slowpath/slice.ts';
 import type { Kallsyms } from '../kallsyms.ts';
+import type { CategorySource, DrainResult, Recorder, RecordSink } from '../recorder.ts';
+import type { EventKind } from '../slice.ts';
 import { Decoder } from './decoder.ts';
 import type { FrequencyReader } from './frequency.ts';
 import type { LastCpus } from './last-cpus.ts';

@@ -3,8 +3,8 @@ import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmdirSync, rmSync, wr
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import type { Recorder } from '../../slowpath/recorder.ts';
-import { EventKind, Known, type Slice, SliceBegin, SliceEnd, WakeCause } from '../../slowpath/slice.ts';
+import type { Recorder } from '../recorder.ts';
+import { EventKind, Known, type Slice, SliceBegin, SliceEnd, WakeCause } from '../slice.ts';
 import { Collector } from './collector.ts';
 import { openRecorder } from './index.ts';
 import { missingPrivilege } from './privilege.ts';

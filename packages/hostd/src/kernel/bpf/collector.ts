@@ -1,5 +1,5 @@
-import type { Recorder } from '../../slowpath/recorder.ts';
-import type { EventRecord, ExitRecord, ForkRecord, Slice } from '../../slowpath/slice.ts';
+import type { Recorder } from '../recorder.ts';
+import type { EventRecord, ExitRecord, ForkRecord, Slice } from '../slice.ts';
 
 /** For tests: copies of all records that were drained. */
 export class Collector {

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import type { EventRecord, ExitRecord, ForkRecord, Slice } from '../../slowpath/slice.ts';
-import { EventKind, Known, SliceBegin, SliceEnd, WakeCause } from '../../slowpath/slice.ts';
+import type { EventRecord, ExitRecord, ForkRecord, Slice } from '../slice.ts';
+import { EventKind, Known, SliceBegin, SliceEnd, WakeCause } from '../slice.ts';
 import { Decoder } from './decoder.ts';
 import {
   EventOffset,

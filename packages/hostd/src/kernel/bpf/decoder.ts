@@ -1,13 +1,6 @@
-import type { RecordSink } from '../../slowpath/recorder.ts';
-import type { Slice } from '../../slowpath/slice.ts';
-import {
-  EventKind,
-  type EventRecord,
-  type ForkRecord,
-  SliceBegin,
-  SliceEnd,
-  WakeCause,
-} from '../../slowpath/slice.ts';
+import type { RecordSink } from '../recorder.ts';
+import type { Slice } from '../slice.ts';
+import { EventKind, type EventRecord, type ForkRecord, SliceBegin, SliceEnd, WakeCause } from '../slice.ts';
 import { CommCache } from './comm-cache.ts';
 import { EventOffset as E, ExitOffset, ForkOffset, RecordType, SliceOffset as S } from './record-layout.ts';
 

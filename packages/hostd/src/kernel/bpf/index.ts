@@ -1,10 +1,10 @@
 import { existsSync } from 'node:fs';
 import { PrewakeError } from '@prewake/sdk/protocol';
-import type { Recorder } from '../../slowpath/recorder.ts';
-import { EventKind } from '../../slowpath/slice.ts';
 import { Kallsyms } from '../kallsyms.ts';
 import { NoRecorder } from '../no-recorder.ts';
+import type { Recorder } from '../recorder.ts';
 import { SchedstatRecorder } from '../schedstat-recorder.ts';
+import { EventKind } from '../slice.ts';
 import { BpfRecorder } from './bpf-recorder.ts';
 import { FrequencyReader } from './frequency.ts';
 import { LastCpus } from './last-cpus.ts';

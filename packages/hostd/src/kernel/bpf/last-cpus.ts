@@ -1,6 +1,6 @@
-import type { RecordSink } from '../../slowpath/recorder.ts';
-import type { EventRecord, ExitRecord, ForkRecord, Slice } from '../../slowpath/slice.ts';
-import { WakeCause } from '../../slowpath/slice.ts';
+import type { RecordSink } from '../recorder.ts';
+import type { EventRecord, ExitRecord, ForkRecord, Slice } from '../slice.ts';
+import { WakeCause } from '../slice.ts';
 
 export interface LastCpu {
   home: number;

@@ -1,5 +1,5 @@
 import { KERNEL_CATEGORIES, PrewakeError } from '@prewake/sdk/protocol';
-import type { CategorySource } from '../../slowpath/recorder.ts';
+import type { CategorySource } from '../recorder.ts';
 import type { FrequencyReader } from './frequency.ts';
 import { LoadedObject, presentPrograms, withOldSwitch } from './loaded-object.ts';
 import { CORE_CATEGORIES, CORE_PROGRAMS, PROGRAM_GROUPS, type ProgramGroup, SEED } from './program-groups.ts';

@@ -1,6 +1,6 @@
 import type { KernelCategory } from '@prewake/sdk/protocol';
-import type { CategorySource } from '../../slowpath/recorder.ts';
-import { Known } from '../../slowpath/slice.ts';
+import type { CategorySource } from '../recorder.ts';
+import { Known } from '../slice.ts';
 
 /** What must exist in the kernel's BTF for a program to load: a tracepoint or a function. */
 export interface Program {

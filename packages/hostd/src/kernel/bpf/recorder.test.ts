@@ -1,7 +1,7 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { afterEach, describe, expect, it } from 'vitest';
-import type { Recorder } from '../../slowpath/recorder.ts';
-import { SliceBegin, SliceEnd, WakeCause } from '../../slowpath/slice.ts';
+import type { Recorder } from '../recorder.ts';
+import { SliceBegin, SliceEnd, WakeCause } from '../slice.ts';
 import { Collector } from './collector.ts';
 import { openRecorder } from './index.ts';
 import { missingPrivilege } from './privilege.ts';

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
+import { Container, EventKind, SliceBegin, SliceEnd, WakeCause } from '../../kernel/slice.ts';
 import { makeSlice } from '../make-slice.testkit.ts';
-import { Container, EventKind, SliceBegin, SliceEnd, WakeCause } from '../slice.ts';
 import { ThreadLog } from '../thread-log.ts';
 import { SlowpathStats } from './slowpath-stats.ts';
 

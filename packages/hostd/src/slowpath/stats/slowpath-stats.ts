@@ -1,5 +1,5 @@
 import { PrewakeError } from '@prewake/sdk/protocol';
-import type { EventRecord } from '../slice.ts';
+import type { EventRecord } from '../../kernel/slice.ts';
 import type { StoredSlice } from '../thread-log.ts';
 import { Group } from './group.ts';
 import type { Histogram } from './histogram.ts';

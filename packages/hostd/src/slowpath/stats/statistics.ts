@@ -1,6 +1,14 @@
 import { KERNEL_CATEGORIES } from '@prewake/sdk/protocol';
+import {
+  Container,
+  EventKind,
+  type EventRecord,
+  Known,
+  SliceBegin,
+  SliceEnd,
+  WakeCause,
+} from '../../kernel/slice.ts';
 import { idleExit, readyTime } from '../categories.ts';
-import { Container, EventKind, type EventRecord, Known, SliceBegin, SliceEnd, WakeCause } from '../slice.ts';
 import type { StoredSlice } from '../thread-log.ts';
 
 /** What is kept beside the categories' own times: each answers one question. The part before the first dot groups. */

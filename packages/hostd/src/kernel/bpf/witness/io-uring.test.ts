@@ -1,8 +1,8 @@
 import { type ChildProcessWithoutNullStreams, spawn } from 'node:child_process';
 import { createInterface } from 'node:readline';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import type { Recorder } from '../../../slowpath/recorder.ts';
-import { EventKind, Known } from '../../../slowpath/slice.ts';
+import type { Recorder } from '../../recorder.ts';
+import { EventKind, Known } from '../../slice.ts';
 import { Collector } from '../collector.ts';
 import { openRecorder } from '../index.ts';
 import { noWitness } from './available.ts';

@@ -1,4 +1,4 @@
-import { EventKind, type Slice, SliceBegin, WakeCause } from '../../../slowpath/slice.ts';
+import { EventKind, type Slice, SliceBegin, WakeCause } from '../../slice.ts';
 import type { Collector } from '../collector.ts';
 import type { Testimony } from './witness.ts';
 
