@@ -65,16 +65,18 @@ export async function makeParts(config: HostdConfig, options: PartsOptions): Pro
   const events = new EventStream();
   const deadlines = new Deadlines(now);
   const ledger = new GuardLedger(events, log, now);
-  const guards = await createGuardController({
+  // Its guardian starts while BPF programs are loaded.
+  const starting = createGuardController({
     runtimeDir: config.runtimeDir,
     config: guardConfig(config),
     dryRun: options.dryRun,
   });
-  guards.onEvent = (event) => ledger.guardEvent(event);
   const recorder = openRecorder({
     ringBytes: config.recorder.ringBytes,
     sources: SOURCES[config.recorder.source],
   });
+  const guards = await starting;
+  guards.onEvent = (event) => ledger.guardEvent(event);
   const stats = new SlowpathStats();
   const attribution = new Attribution({
     isCovered: (cpu, at) => ledger.armed.isCovered(cpu, at),
