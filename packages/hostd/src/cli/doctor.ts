@@ -7,8 +7,9 @@ import { classesText } from './classes.ts';
 import { HostdClient } from './client.ts';
 import { harmless, paint, print, printJson } from './output.ts';
 import { clientCommand } from './show.ts';
+import type { Verified } from './verify.ts';
 import { packageVersion } from './version.ts';
-import { categoryTable, guardTable } from './what-there-is.ts';
+import { categoryTable, guardTable, verifiedTable } from './what-there-is.ts';
 
 /** What `prewake doctor --json` prints. */
 export interface Diagnosis {
@@ -20,17 +21,25 @@ export interface Diagnosis {
   capabilities: CapabilitiesAnswer;
   /** This user's wait classes in which no gain could be measured: nothing is armed for them. */
   withoutBenefit: ClassSummary[];
+  /** With `--verify`: what each chosen guard does by effect. */
+  verified?: Verified[];
 }
 
 export function doctorCommand(): Command {
   return clientCommand(
     'doctor',
     'what this machine has, what hostd makes of it, and what is missing for more',
-  ).action(async (flags) => {
-    const diagnosis = await diagnose(new HostdClient(flags.socket));
-    if (flags.json) printJson(diagnosis);
-    else print(diagnosisText(diagnosis));
-  });
+  )
+    .option(
+      '--verify',
+      'arm each chosen guard for a moment and look at its effect (root, with no hostd running)',
+    )
+    .action(async (flags) => {
+      const diagnosis = await diagnose(new HostdClient(flags.socket));
+      if (flags.verify) diagnosis.verified = await verify(diagnosis);
+      if (flags.json) printJson(diagnosis);
+      else print(diagnosisText(diagnosis));
+    });
 }
 
 export async function diagnose(client: HostdClient): Promise<Diagnosis> {
@@ -59,7 +68,26 @@ export async function diagnose(client: HostdClient): Promise<Diagnosis> {
   }
 }
 
-function diagnosisText({ hostd, machine, capabilities, probedBy, withoutBenefit }: Diagnosis): string {
+/** @throws PrewakeError where a hostd runs: it holds the controls. */
+async function verify({ hostd, capabilities }: Diagnosis): Promise<Verified[]> {
+  if (hostd.running)
+    throw new PrewakeError(
+      'PREWAKE_ALREADY_RUNNING',
+      `a running hostd (pid ${hostd.status.pid}) holds the controls: stop it to verify them`,
+    );
+  const { verifyGuards } = await import('./verify.ts');
+  const chosen = capabilities.guards.filter((guard) => guard.chosen);
+  return verifyGuards(chosen.map(({ guard }) => guard));
+}
+
+function diagnosisText({
+  hostd,
+  machine,
+  capabilities,
+  probedBy,
+  withoutBenefit,
+  verified,
+}: Diagnosis): string {
   const colour = { ok: 'green', limited: 'yellow', missing: 'red', unknown: 'yellow' } as const;
   const { guards, categories, recorder } = capabilities;
   const who = probedBy === 'hostd' ? 'as the running hostd has it' : 'as this user would have it';
@@ -82,5 +110,6 @@ function diagnosisText({ hostd, machine, capabilities, probedBy, withoutBenefit 
     ...(withoutBenefit.length === 0
       ? []
       : ['', 'Not armed, for no gain can be measured', classesText({ classes: withoutBenefit })]),
+    ...(verified === undefined ? [] : ['', 'Verified by effect', verifiedTable(verified)]),
   ].join('\n');
 }

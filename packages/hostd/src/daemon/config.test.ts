@@ -34,11 +34,12 @@ describe('loadConfig', () => {
 
   it('takes what the file says and keeps the rest', async () => {
     const config = await load(
-      'sessions: {maxPerUser: 3}\nguards: {cpus: "0,2-3", placement: on}\npolicy: {holdout: 0}\n',
+      'sessions: {maxPerUser: 3}\nguards: {cpus: "0,2-3", placement: on, timer: timer.slack}\npolicy: {holdout: 0}\n',
     );
     expect(config.sessions).toEqual({ ...defaultConfig(host).sessions, maxPerUser: 3 });
     expect(config.guards.cpus).toEqual([0, 2, 3]);
     expect(config.guards.placement).toBe('placement');
+    expect(config.guards.timer).toBe('timer.slack');
     expect(config.policy.holdout).toBe(0);
     expect(config.policy.leadUs).toBe(1000);
   });

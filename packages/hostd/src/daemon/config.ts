@@ -41,8 +41,8 @@ export interface SessionsConfig extends SessionLimits {
 export interface GuardsConfig {
   idle: 'auto' | Extract<GuardId, `idle.${string}`> | 'off';
   frequency: 'auto' | Extract<GuardId, `frequency.${string}`> | 'off';
-  scheduler: 'auto' | 'off';
-  timer: 'auto' | 'off';
+  scheduler: 'auto' | Extract<GuardId, `scheduler.${string}`> | 'off';
+  timer: 'auto' | Extract<GuardId, `timer.${string}`> | 'off';
   placement: Extract<GuardId, 'placement'> | 'off';
   /** Microseconds. */
   idleLatencyUs: number;
