@@ -37,6 +37,8 @@ interface SpanLine {
 export interface PhaseOptions {
   guards: 'on' | 'off';
   agentArgs: readonly string[];
+  /** The agent asks the model that OPENAI_API_KEY pays for. */
+  realModel: boolean;
   onProgress: (endedSteps: number) => void;
 }
 
@@ -47,7 +49,7 @@ const CONFIG = {
 };
 
 /** Starts a hostd of its own, runs the agent beside it, and collects what hostd and the agent's spans tell. */
-export async function runPhase({ guards, agentArgs, onProgress }: PhaseOptions): Promise<Phase> {
+export async function runPhase({ guards, agentArgs, realModel, onProgress }: PhaseOptions): Promise<Phase> {
   const directory = mkdtempSync(join(tmpdir(), 'prewake-demo-'));
   const spansFile = join(directory, 'spans.jsonl');
   const hostd = await HostdProcess.start(CONFIG[guards]);
@@ -59,7 +61,8 @@ export async function runPhase({ guards, agentArgs, onProgress }: PhaseOptions):
     });
     const idleBefore = readIdleUsage();
     const began = performance.now();
-    const agentResult = await runAgent([...agentArgs, '--json', '--spans', spansFile], hostd.socket);
+    const args = [...agentArgs, '--json', '--spans', spansFile];
+    const agentResult = await runAgent(args, { ...agentEnv(realModel), PREWAKE_SOCKET: hostd.socket });
     const seconds = (performance.now() - began) / 1000;
     const idleUsage = idleUsageSince(idleBefore, readIdleUsage());
     const spans = existsSync(spansFile) ? readSpans(spansFile) : [];
@@ -90,10 +93,16 @@ export async function runPhase({ guards, agentArgs, onProgress }: PhaseOptions):
   }
 }
 
-function runAgent(args: readonly string[], socket: string): Promise<string> {
+/** A key that happens to be in the environment must not cost its owner money: it is passed on only when asked for. */
+function agentEnv(realModel: boolean): NodeJS.ProcessEnv {
+  const { OPENAI_API_KEY: key, OPENAI_BASE_URL: url, ...others } = process.env;
+  return realModel ? { ...others, OPENAI_API_KEY: key, OPENAI_BASE_URL: url } : others;
+}
+
+function runAgent(args: readonly string[], env: NodeJS.ProcessEnv): Promise<string> {
   return new Promise((resolve, reject) => {
     const child = spawn(process.execPath, [agentEntry, ...args], {
-      env: { ...process.env, PREWAKE_SOCKET: socket },
+      env,
       stdio: ['ignore', 'pipe', 'pipe'],
     });
     let output = '';

@@ -2,15 +2,41 @@ import { CATEGORIES } from '@prewake/sdk/protocol';
 import { samplesFor } from '../statistics.ts';
 import type { Phase } from './phase.ts';
 import type { Comparison, KindSummary } from './summary.ts';
-import { bold, figure, percent, table } from './text.ts';
+import { bold, dim, figure, percent, table } from './text.ts';
 
 /** The report of one run for people. */
 export function renderPhase(phase: Phase, kinds: readonly KindSummary[]): string {
-  const lines = [bold(`Guards ${phase.guards}`), '', waitTable(kinds), ''];
-  lines.push(bold('Slowpath by category, µs a step'), '', slowpathTable(kinds), '');
+  const lines = [bold(TITLES[phase.guards]), '', waitTable(kinds), '', ...LEGEND, ''];
+  lines.push(bold('Slowpath by category, µs a step'), '', slowpathTable(kinds), '', ...SLOWPATH_LEGEND, '');
   lines.push(...footnotes(phase, kinds));
   return lines.join('\n');
 }
+
+const TITLES = {
+  on: 'Guards on: hostd holds guards on a CPU from just before a predicted wakeup until just after',
+  off: 'Guards off: hostd records in the same way, and holds nothing',
+};
+
+const LEGEND = [
+  dim(
+    'covered: woke on a CPU whose guard was armed. missed: its guard was armed, but it woke on another CPU.',
+  ),
+  dim(
+    'unknown: no wakeup belongs to this wait, for its thread was busy when it ended. The rest woke unarmed.',
+  ),
+  dim(
+    'armed: part of the waiting time with a guard armed. wakeup: from what woke the thread to its first instruction.',
+  ),
+];
+
+const SLOWPATH_LEGEND = [
+  dim(
+    'Kernel time between an event and the step’s next instruction; each nanosecond has one category (docs/attribution.md).',
+  ),
+  dim(
+    'event_loop and gc are the agent’s own. known, unknown: steps with and without a figure; unknown is never counted as 0.',
+  ),
+];
 
 function waitTable(kinds: readonly KindSummary[]): string {
   return table(
@@ -92,7 +118,11 @@ function footnotes(phase: Phase, kinds: readonly KindSummary[]): string[] {
 }
 
 /** Both runs side by side; says no more than the intervals allow. */
-export function renderComparison(comparisons: readonly Comparison[], sameResult: boolean): string {
+export function renderComparison(
+  comparisons: readonly Comparison[],
+  sameResult: boolean,
+  realModel: boolean,
+): string {
   const rows = comparisons.map((it) => [
     it.what,
     it.unit,
@@ -110,7 +140,8 @@ export function renderComparison(comparisons: readonly Comparison[], sameResult:
       rows,
     ),
     '',
-    `The agent's answers are ${sameResult ? 'the same, byte for byte' : 'NOT the same'} in both runs.`,
+    `The agent's answers are ${sameResult ? 'the same, byte for byte,' : 'NOT the same'} in both runs${!sameResult && realModel ? ', as is usual with a real model' : ''}.`,
+    '95 % interval: bootstrap of the difference. Where it includes 0, chance alone could be all of it.',
     'One run of each, one after the other: what else the machine did in between is in the difference.',
     'npm run bench has the interleaved rounds.',
   ].join('\n');
