@@ -19,7 +19,8 @@ export interface FileLock {
 
 /** @throws PrewakeError PREWAKE_ALREADY_RUNNING where another process holds it; the message names its pid. */
 export function lockFile(path: string): FileLock {
-  const fd = openSync(path, 'a+', 0o644);
+  // Its owner's alone: anyone may flock(2) what he can read, and would keep hostd from starting.
+  const fd = openSync(path, 'a+', 0o600);
   if (!tryLock(fd)) {
     closeSync(fd);
     const pid = readFileSync(path, 'latin1').trim() || 'unknown';
