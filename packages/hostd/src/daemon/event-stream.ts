@@ -14,10 +14,20 @@ export interface DaemonEvent {
   [field: string]: unknown;
 }
 
-/** Server-sent events (`GET /v1/events`). Without a reader an event costs one comparison. */
+interface Reader {
+  /** Sees its own events only; undefined sees all. */
+  readonly uid: number | undefined;
+  pending: string;
+}
+
+/**
+ * Server-sent events (`GET /v1/events`). Without a reader an event costs one comparison; with one, those of a turn
+ * of the event loop are one write, after what they tell of has been done.
+ */
 export class EventStream {
-  readonly #readers = new Map<ServerResponse, number | undefined>();
+  readonly #readers = new Map<ServerResponse, Reader>();
   #sequence = 0;
+  #flush: NodeJS.Immediate | undefined;
 
   get hasReaders(): boolean {
     return this.#readers.size > 0;
@@ -27,7 +37,7 @@ export class EventStream {
   add(response: ServerResponse, uid: number | undefined): void {
     response.writeHead(200, { 'content-type': 'text/event-stream', 'cache-control': 'no-store' });
     response.write(': prewake\n\n');
-    this.#readers.set(response, uid);
+    this.#readers.set(response, { uid, pending: '' });
     response.on('close', () => this.#readers.delete(response));
   }
 
@@ -36,15 +46,26 @@ export class EventStream {
     if (this.#readers.size === 0) return;
     const made = event();
     const text = `id: ${++this.#sequence}\nevent: ${made.type}\ndata: ${JSON.stringify(made)}\n\n`;
-    for (const [response, uid] of this.#readers) {
-      if (uid !== undefined && made.uid !== EVERYONE && made.uid !== uid) continue;
-      response.write(text);
-      if (response.writableLength > MAX_BACKLOG) response.destroy();
-    }
+    for (const reader of this.#readers.values())
+      if (reader.uid === undefined || made.uid === EVERYONE || made.uid === reader.uid)
+        reader.pending += text;
+    this.#flush ??= setImmediate(() => this.#write());
   }
 
   close(): void {
+    this.#write();
     for (const response of this.#readers.keys()) response.end();
     this.#readers.clear();
+  }
+
+  #write(): void {
+    clearImmediate(this.#flush);
+    this.#flush = undefined;
+    for (const [response, reader] of this.#readers) {
+      if (reader.pending === '') continue;
+      response.write(reader.pending);
+      reader.pending = '';
+      if (response.writableLength > MAX_BACKLOG) response.destroy();
+    }
   }
 }

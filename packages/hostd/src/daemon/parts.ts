@@ -3,7 +3,8 @@ import { createGuardController, type GuardConfig, type MachineGuards } from '../
 import { openRecorder } from '../kernel/bpf/index.ts';
 import { PowerConditionsReader } from '../kernel/power-conditions.ts';
 import type { Recorder } from '../kernel/recorder.ts';
-import { lastCpuOf, threadRole } from '../kernel/threads.ts';
+import { ThreadCpus } from '../kernel/thread-cpus.ts';
+import { threadRole } from '../kernel/threads.ts';
 import { type ConfigurableBudget, createBudget, createPolicy, type LearningPolicy } from '../policy/index.ts';
 import { Claims } from '../session/claims.ts';
 import { Deadlines } from '../session/deadlines.ts';
@@ -89,11 +90,13 @@ export async function makeParts(config: HostdConfig, options: PartsOptions): Pro
   const budget = createBudget(config.budget);
   const conditions = new PowerConditionsReader();
   const thrift = new Thrift({ budget, parts: config.budget.parts, read: () => conditions.read(), now });
+  // Read when arming: the recorder knows a thread's CPU as of its last drain only.
+  const threads = new ThreadCpus();
   const claims = new Claims({
     budget,
     guards,
     now,
-    cpusOf: (tgid, tid) => cpusOf(recorder, tgid, tid),
+    cpusOf: (tgid, tid) => cpusOf(threads.lastCpu(tgid, tid), recorder.lastCpu(tid).completion),
     idleLatencyUs: config.guards.idleLatencyUs,
   });
   const activeWindowUs = config.policy.activeWindowMs * 1000;
@@ -144,10 +147,8 @@ export const guardConfig = ({ guards, budget }: HostdConfig): GuardConfig => ({
   weights: budget.weights,
 });
 
-/** Home is read now: the recorder knows it as of its last drain only. */
-function cpusOf(recorder: Recorder, tgid: number, tid: number): number[] {
-  const home = lastCpuOf(tgid, tid);
-  const { completion } = recorder.lastCpu(tid);
+/** Home, where the thread last ran, and where its last completion was handled, if that is another CPU. */
+function cpusOf(home: number, completion: number): number[] {
   if (home < 0) return [];
   return completion >= 0 && completion !== home ? [home, completion] : [home];
 }
