@@ -157,6 +157,7 @@ export class Client implements StepOwner {
     if (wait.step.session !== this.announcer.session) this.#announce(wait.step);
     this.announcer.wait(wait);
     if (wait.hint.blocking) this.outbox.flush();
+    else if ((wait.hint.kind ?? wait.step.kind) === 'tool') this.outbox.hurry();
   }
 
   waitSignal(wait: LiveWait, name: string, afterMs: number | undefined): void {

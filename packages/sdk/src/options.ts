@@ -51,7 +51,10 @@ export interface WaitHint {
   inputTokens?: number;
   /** Many wakeups are to be expected, one for each chunk. */
   stream?: boolean;
-  /** The thread is about to block (execSync, Atomics.wait): announce at once and not at the end of the tick. */
+  /**
+   * The thread is about to block (execSync, Atomics.wait): announce at once and not at the end of the tick. The first
+   * tool wait of a tick is announced at once anyway.
+   */
   blocking?: boolean;
 }
 

@@ -26,6 +26,7 @@ export class Outbox {
   #lines = '';
   #count = 0;
   #scheduled = false;
+  #hurried = false;
   #sink: Sink | undefined;
   readonly #limit: number;
 
@@ -83,6 +84,17 @@ export class Outbox {
     this.#sink.write(lines);
   }
 
+  /**
+   * Writes now, once in a turn of the loop, what the caller's own synchronous work would delay (starting a child
+   * takes milliseconds). Where the wait goes on beyond the turn that is no write more than there would be anyway.
+   */
+  hurry(): void {
+    if (this.#hurried || !this.#sink) return;
+    this.#hurried = true;
+    this.flush();
+    this.#schedule();
+  }
+
   #schedule(): void {
     if (this.#scheduled || !this.#sink) return;
     this.#scheduled = true;
@@ -93,6 +105,7 @@ export class Outbox {
 
   readonly #run = () => {
     this.#scheduled = false;
+    this.#hurried = false;
     guarded(() => this.flush());
   };
 }
