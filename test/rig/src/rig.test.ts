@@ -35,6 +35,7 @@ guestSuite(
   'Linux 6.12',
   [
     ['guards', guards, /^(idle.cpu: the CPU|frequency.policy: the|scheduler.slice)/],
+    ['leases', leases, /^(a floor that|the kernel takes|leases in quick)/],
     ['bpf', bpf, /^by fentry/],
   ],
   { kernel: 'linux-image-6.12-amd64', timeoutS: 400 },

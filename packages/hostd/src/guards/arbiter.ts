@@ -37,6 +37,8 @@ export class Arbiter {
   readonly #held = new Map<string, Held>();
   readonly #kicks: { guard: Guard; target: Target }[] = [];
   readonly #pending = new Map<string, { guard: Guard; claim: Claim }>();
+  /** Written, and not applied by the kernel when it was read back. */
+  readonly #unconfirmed = new Set<Held>();
 
   constructor(options: ArbiterOptions) {
     this.#options = options;
@@ -58,6 +60,9 @@ export class Arbiter {
       if (!held) {
         held = this.#begin(key, guard, target);
         this.#held.set(key, held);
+      } else if (this.#options.journal && !held.touched && !held.lost && !held.values.has(value)) {
+        // Nothing was written since the first lease: what is there may have changed, and is nobody's but theirs.
+        held.original = held.written = held.readBack = guard.read(target);
       }
       held.wants.set(id, value);
       const others = held.values.get(value) ?? 0;
@@ -101,6 +106,7 @@ export class Arbiter {
       return;
     }
     this.#held.delete(key);
+    this.#unconfirmed.delete(held);
     if (held.touched) this.#restore(key, held);
     else if (held.written !== held.original) this.#released(guard, target, held.original);
   }
@@ -109,6 +115,27 @@ export class Arbiter {
   armed(guard: Guard, target: Target): boolean {
     const held = this.#held.get(claimKey(guard.id, target));
     return held !== undefined && !held.lost;
+  }
+
+  /** Looks again at what the kernel had not applied yet when it was read back. Never throws. */
+  confirm(): void {
+    for (const held of [...this.#unconfirmed]) {
+      const { guard, target, written, original } = held;
+      try {
+        const found = guard.read(target);
+        if (guard.pending?.(target)) continue;
+        this.#unconfirmed.delete(held);
+        if (held.lost) continue;
+        if (guard.isOurs(target, written, undefined, found)) this.#readBack(held, found);
+        else if (found === original) throw ignored(held, found);
+        // Long after the write it is rather somebody else's.
+        else this.#foreign(held, found);
+      } catch (error) {
+        this.#unconfirmed.delete(held);
+        held.lost = true;
+        this.#fail(guard, target, error);
+      }
+    }
   }
 
   /** Tries again what could not be put back. */
@@ -147,7 +174,7 @@ export class Arbiter {
   #settle(held: Held): boolean {
     if (held.lost) return false;
     const { guard, target, original } = held;
-    const value = guard.strictest(target, [...held.values.keys()], original);
+    const value = guard.strictest(target, [...held.values.keys()], original, held.written);
     if (value === held.written) return false;
     const { journal } = this.#options;
     if (journal) {
@@ -163,19 +190,24 @@ export class Arbiter {
       held.written = value;
       held.readBack = undefined;
       guard.write(target, value);
-      held.readBack = guard.read(target);
-      journal.readBack(guard.id, target, held.readBack);
-      if (!guard.isOurs(target, value, undefined, held.readBack)) {
-        throw new PrewakeError(
-          'PREWAKE_GUARD_IGNORED',
-          `${guard.id} reads ${held.readBack} after ${value} was written`,
-        );
-      }
+      const found = guard.read(target);
+      // Waiting for the kernel here would hold up every session.
+      if (guard.pending?.(target)) this.#unconfirmed.add(held);
+      else this.#readBack(held, found);
     } else {
       held.written = value;
     }
     this.#options.emit({ type: 'armed', guard: guard.id, target, value, at: this.#options.now() });
     return journal !== undefined;
+  }
+
+  /** @throws PrewakeError PREWAKE_GUARD_IGNORED where it is not what was written. */
+  #readBack(held: Held, found: string): void {
+    const { guard, target, written } = held;
+    held.readBack = found;
+    this.#unconfirmed.delete(held);
+    this.#options.journal?.readBack(guard.id, target, found);
+    if (!guard.isOurs(target, written, undefined, found)) throw ignored(held, found);
   }
 
   #restore(key: string, held: Held): void {
@@ -251,4 +283,8 @@ export class Arbiter {
       at: this.#options.now(),
     });
   }
+}
+
+function ignored({ guard, written }: Held, found: string): PrewakeError {
+  return new PrewakeError('PREWAKE_GUARD_IGNORED', `${guard.id} reads ${found} after ${written} was written`);
 }

@@ -1,3 +1,4 @@
+import { monotonicMicros } from '@prewake/sdk/protocol';
 import type { Kernel } from '../kernel/kernel.ts';
 import type { LatencyRequest } from '../kernel/latency-qos.ts';
 import { FrequencyPolicyGuard } from './frequency-policy.ts';
@@ -23,19 +24,21 @@ export interface BuildOptions {
   settings?: GuardSettings | undefined;
   /** An inherited request on the machine-wide latency limit. */
   request?: LatencyRequest | undefined;
+  /** CLOCK_MONOTONIC, microseconds. */
+  now?: () => number;
 }
 
 /** Every guard that there is, for this machine or not. */
 export function buildGuards(
   kernel: Kernel,
-  { settings = { capacity: 0.5 }, request }: BuildOptions = {},
+  { settings = { capacity: 0.5 }, request, now = monotonicMicros }: BuildOptions = {},
 ): GuardSet {
   const guards: Guard[] = [
     new IdleCpuGuard(kernel),
     new IdleGlobalGuard(kernel, request),
     new IdleStateGuard(kernel),
     new FrequencyPreferenceGuard(kernel),
-    new FrequencyPolicyGuard(kernel, settings),
+    new FrequencyPolicyGuard(kernel, settings, now),
     new FrequencyTaskGuard(kernel, settings),
     new SchedulerSliceGuard(kernel),
     new TimerSlackGuard(kernel),

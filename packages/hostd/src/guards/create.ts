@@ -54,7 +54,7 @@ export async function createGuardController(options: GuardControllerOptions): Pr
   const { root = '/', runtimeDir, clock = systemClock, dryRun = false } = options;
   const kernel = openKernel(root, { tap: options.tap, dryRun });
   const settings = { capacity: 0 };
-  const guards = buildGuards(kernel, { settings });
+  const guards = buildGuards(kernel, { settings, now: () => clock.now() });
   const controls = dryRun ? {} : await takeControls();
   const selection = new Selection(kernel, guards, settings, options.config ?? {});
   const reason = whyNot();
@@ -93,6 +93,7 @@ export async function createGuardController(options: GuardControllerOptions): Pr
       kernel.kicker.close();
       selection.refresh();
     },
+    onTick: () => arbiter.confirm(),
   });
   const leases: LeaseControllerOptions = {
     eligible: (cpu) => selection.has(cpu),

@@ -3,6 +3,7 @@ import { cpuCapacities } from '../kernel/cpus.ts';
 import type { Kernel } from '../kernel/kernel.ts';
 import type { GuardSettings } from './build-guards.ts';
 import type { Availability, Effect, Guard, Judgement, Target, WindowRequest } from './guard.ts';
+import { LateWrites } from './late-writes.ts';
 import { policiesOf, policyOf } from './policy-target.ts';
 
 /** Part of the way between two frequencies that a driver without a table may round a floor. */
@@ -13,11 +14,13 @@ export class FrequencyPolicyGuard implements Guard {
   readonly id = 'frequency.policy';
   readonly #kernel: Kernel;
   readonly #settings: GuardSettings;
+  readonly #late: LateWrites;
   #policies: FrequencyPolicy[] | undefined;
 
-  constructor(kernel: Kernel, settings: GuardSettings) {
+  constructor(kernel: Kernel, settings: GuardSettings, now: () => number) {
     this.#kernel = kernel;
     this.#settings = settings;
+    this.#late = new LateWrites(now);
   }
 
   probe(): Availability {
@@ -52,28 +55,45 @@ export class FrequencyPolicyGuard implements Guard {
     return String(policy ? this.#floor(policy) : 0);
   }
 
-  /** Never above the maximum of now: that is the administrator's, or the thermal driver's. */
-  strictest(target: Target, wanted: readonly string[], original: string): string {
+  /**
+   * Not cut to a lowered maximum: the kernel keeps minimum and maximum as two requests and obeys the maximum, so
+   * the floor is there again when the maximum is lifted.
+   */
+  strictest(target: Target, wanted: readonly string[], original: string, written: string): string {
     const most = Math.max(...wanted.map(Number));
-    return String(Math.max(Number(original), Math.min(most, this.#maximum(target))));
+    if (most <= Number(original)) return original;
+    // A minimum that a lowered maximum holds down may be anybody's higher request, which a write would lose.
+    if (written === original && Number(original) >= this.#maximum(target)) return original;
+    return String(most);
   }
 
   read(target: Target): string {
-    return this.#kernel.files.read(policyPath(policyOf(target), 'scaling_min_freq'));
+    const policy = policyOf(target);
+    return this.#late.settled(policy, this.#kernel.files.read(policyPath(policy, 'scaling_min_freq')));
   }
 
   write(target: Target, value: string): void {
-    this.#kernel.files.write(policyPath(policyOf(target), 'scaling_min_freq'), value);
+    const policy = policyOf(target);
+    const path = policyPath(policy, 'scaling_min_freq');
+    const found = this.#kernel.files.read(path);
+    this.#kernel.files.write(path, value);
+    this.#late.wrote(policy, value, found);
+  }
+
+  pending(target: Target): boolean {
+    return this.#late.pending(policyOf(target));
   }
 
   kick(): void {}
 
   /** A lower reading under a lowered maximum is a clamp: our floor is still in force below it. */
   isOurs(target: Target, written: string, readBackThen: string | undefined, readNow: string): boolean {
-    if (readNow === written || readNow === readBackThen) return true;
+    if (readNow === written) return true;
     const now = Number(readNow);
     if (now < Number(written) && now === this.#maximum(target)) return true;
-    if (readBackThen !== undefined) return false;
+    // What was read under a lowered maximum says nothing of what is read without it.
+    const clamped = Number(readBackThen) < Number(written) * (1 - ROUNDING);
+    if (readBackThen !== undefined && !clamped) return readNow === readBackThen;
     const table = this.#policy(target)?.available ?? [];
     if (table.length > 0) return now === table.find((khz) => khz >= Number(written));
     return Math.abs(now - Number(written)) <= Number(written) * ROUNDING;

@@ -9,6 +9,8 @@ import type { GuardConfig } from './choose.ts';
 import { createGuardController, type MachineGuards } from './create.ts';
 import { FixtureClock } from './fixture-clock.testkit.ts';
 import type { GuardEvent } from './guard.ts';
+import { loadJournal } from './journal.ts';
+import { restore } from './replay.ts';
 
 const dirOf = (policy: number) => `sys/devices/system/cpu/cpufreq/policy${policy}`;
 const MIN = `${dirOf(0)}/scaling_min_freq`;
@@ -27,6 +29,7 @@ beforeEach(() => {
   dir = mkdtempSync(join(tmpdir(), 'prewake-run-'));
   clock = new FixtureClock();
   events = [];
+  writes = [];
 });
 
 afterEach(() => {
@@ -47,6 +50,11 @@ async function guardsOn(machine: FixtureOptions, config: GuardConfig = {}): Prom
   guards.onEvent = (event) => events.push(event);
   return guards;
 }
+
+const journal = () => [...loadJournal(dir).claims.values()];
+
+let writes: WriteOp[];
+const countWrites = { before: () => {}, after: (op: WriteOp) => void writes.push(op) };
 
 const window = (cpus = [0], latencyUs = 50) => ({
   owner: 's1',
@@ -99,12 +107,36 @@ test('hybrid cores: a floor of each policy’s own range, weighted by capacity',
   expect(small.weight).toBeLessThan(big.weight);
 });
 
-test('never above the maximum of now, and nothing below a floor that is there already', async () => {
+test('a lowered maximum does not lower the floor that is asked for: the kernel clamps by itself', async () => {
+  const controller = await guardsOn({ policies: [[0, 1]] });
+  const one = controller.arm(window());
+  tree.set(MAX, '1500000');
+  tree.set(MIN, '1500000');
+  const two = controller.arm(window());
+  tree.set(MAX, '3000000');
+  tree.set(MIN, '1800000');
+  controller.release(one);
+  controller.release(two);
+  expect(tree.get(MIN)).toBe('1200000');
+  expect(events.map(({ type }) => type)).toEqual(['armed', 'released']);
+});
+
+test('a minimum held down by a lowered maximum may hide a higher one: nothing is written', async () => {
   const controller = await guardsOn({ policies: [[0, 1]] });
   tree.set(MAX, '1500000');
-  controller.release(controller.arm(window()));
-  expect(events.find((event) => event.type === 'armed')).toMatchObject({ value: '1500000' });
+  tree.set(MIN, '1500000');
+  const one = controller.arm(window());
+  expect(tree.get(MIN)).toBe('1500000');
   tree.set(MAX, '3000000');
+  tree.set(MIN, '2400000');
+  controller.release(controller.arm(window()));
+  controller.release(one);
+  expect(tree.get(MIN)).toBe('2400000');
+  expect(events).toEqual([]);
+});
+
+test('nothing below a floor that is there already', async () => {
+  const controller = await guardsOn({ policies: [[0, 1]] });
   tree.set(MIN, '2400000');
   controller.release(controller.arm(window()));
   expect(tree.get(MIN)).toBe('2400000');
@@ -177,27 +209,104 @@ test('idle states that take too long to leave are switched off one by one, where
   expect(states()).toEqual(['0', '0', '0']);
 });
 
-test('a driver that takes a value and keeps its own is given up, and said', async () => {
-  const controller = await guardsOn({ policies: [[0, 1]] });
+/** Guards on a kernel that brings a floor into force later: what was asked for, and the worker's turn. */
+async function guardsOnLateKernel() {
+  tree = fixtureTree({ policies: [[0, 1]] });
   const { files } = openKernel(tree.root);
+  let inForce = tree.get(MIN);
+  let request = inForce;
   const tap = {
     before() {},
-    after: (op: WriteOp) => op.kind === 'sysfs' && op.value !== '1200000' && files.write(MIN, '1200000'),
+    after(op: WriteOp) {
+      if (op.kind !== 'sysfs') return;
+      request = op.value;
+      files.write(MIN, inForce);
+    },
   };
-  controller.close();
-  guards = await createGuardController({
-    root: tree.root,
-    runtimeDir: dir,
-    clock,
-    guardian: false,
-    config: { idle: 'off', scheduler: 'off' },
-    tap,
-  });
+  const options = { root: tree.root, runtimeDir: dir, clock, guardian: false as const, tap };
+  guards = await createGuardController({ ...options, config: { idle: 'off', scheduler: 'off' } });
   guards.onEvent = (event) => events.push(event);
-  expect(guards.arm(window())).toMatchObject({ weight: 0, cpus: [] });
-  expect(events[0]).toMatchObject({ type: 'failed', code: 'PREWAKE_GUARD_IGNORED' });
-  expect(guards.isArmed(0)).toBe(false);
-  expect(tree.get(MIN)).toBe('1200000');
+  return {
+    controller: guards,
+    work() {
+      inForce = request;
+      tree.set(MIN, inForce);
+    },
+    get request() {
+      return request;
+    },
+  };
+}
+const types = () => events.map(({ type }) => type);
+
+test('a floor that is not in force yet is armed, looked at again later, and put back', async () => {
+  const kernel = await guardsOnLateKernel();
+  const hold = kernel.controller.arm(window());
+  expect([hold.cpus, kernel.request, tree.get(MIN)]).toEqual([[0], '1800000', '1200000']);
+  expect(journal()).toMatchObject([{ original: '1200000', writes: [{ readBack: undefined }] }]);
+  kernel.work();
+  clock.advance(300_000);
+  expect(journal()).toMatchObject([{ writes: [{ value: '1800000', readBack: '1800000' }] }]);
+  kernel.controller.release(hold);
+  expect(kernel.request).toBe('1200000');
+  expect(types()).toEqual(['armed', 'released']);
+});
+
+test('leases in quick succession: our own floor, still in force, is not taken for the original', async () => {
+  const kernel = await guardsOnLateKernel();
+  // Each turn of the worker, or none, between any two of the steps.
+  for (let turns = 0; turns < 2 ** 6; turns++) {
+    let step = 0;
+    const maybe = () => turns & (1 << step++) && kernel.work();
+    for (let i = 0; i < 3; i++) {
+      const hold = kernel.controller.arm(window());
+      expect([hold.cpus, kernel.request], `turns ${turns.toString(2)}`).toEqual([[0], '1800000']);
+      maybe();
+      kernel.controller.release(hold);
+      expect(kernel.request).toBe('1200000');
+      maybe();
+    }
+    kernel.work();
+  }
+  expect(new Set(types())).toEqual(new Set(['armed', 'released']));
+});
+
+test('killed before its floor was in force: a restore takes the floor back all the same', async () => {
+  const kernel = await guardsOnLateKernel();
+  kernel.controller.arm(window());
+  const { entries } = restore({ root: tree.root, runtimeDir: dir, tap: countWrites });
+  expect(entries).toMatchObject([{ outcome: 'already' }]);
+  expect(writes).toContainEqual(expect.objectContaining({ target: MIN, value: '1200000' }));
+});
+
+test('a driver that takes a value and keeps its own is given up after a time, and said', async () => {
+  const kernel = await guardsOnLateKernel();
+  kernel.controller.arm(window());
+  clock.advance(900_000);
+  expect(types()).toEqual(['armed']);
+  clock.advance(500_000);
+  expect(events.at(-1)).toMatchObject({ type: 'failed', code: 'PREWAKE_GUARD_IGNORED' });
+  expect(kernel.controller.isArmed(0)).toBe(false);
+  kernel.controller.releaseAll();
+  expect(kernel.request).toBe('1200000');
+});
+
+test('another tool’s value, set before ours was read back, stays', async () => {
+  const kernel = await guardsOnLateKernel();
+  const hold = kernel.controller.arm(window());
+  tree.set(MIN, '2400000');
+  clock.advance(300_000);
+  kernel.controller.release(hold);
+  expect(tree.get(MIN)).toBe('2400000');
+  expect(types()).toEqual(['armed', 'foreign_writer']);
+});
+
+test('another governor on any policy voids the leases', async () => {
+  const controller = await guardsOn({ policies: [[0], [1]] });
+  controller.arm(window([1]));
+  tree.set(`${dirOf(1)}/scaling_governor`, 'performance');
+  clock.advance(300_000);
+  expect(events).toContainEqual(expect.objectContaining({ type: 'void', reason: 'machine' }));
 });
 
 test('a state that somebody else has switched off stays off', async () => {

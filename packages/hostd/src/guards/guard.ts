@@ -45,10 +45,19 @@ export interface Guard {
   targets(window: WindowRequest): Target[];
   /** The value wanted for this window on this target. */
   wanted(target: Target, window: WindowRequest): string;
-  /** The strictest of wanted values, given the value found before the first lease. */
-  strictest(target: Target, wanted: readonly string[], original: string): string;
+  /**
+   * The strictest of wanted values, given the value found before the first lease, and the one written since (the
+   * original while there was nothing to write).
+   */
+  strictest(target: Target, wanted: readonly string[], original: string, written: string): string;
+  /** What is in force, or will be as soon as the kernel has applied our last write: see {@link pending}. */
   read(target: Target): string;
   write(target: Target, value: string): void;
+  /**
+   * Whether the kernel has not applied our last write yet, as far as the last {@link read} could tell. Only controls
+   * whose writes take effect after write(2) has returned have it.
+   */
+  pending?(target: Target): boolean;
   /** Makes a CPU that already sleeps see the new value. No-op where the kernel does it. */
   kick(target: Target): void;
   /**

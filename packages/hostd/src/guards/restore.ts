@@ -43,7 +43,11 @@ export function restoreClaim(guard: Guard, claim: Claim): RestoreEntry {
     const now = found;
     // A write without a read-back may not have happened: what came before it may still be there.
     const ours = claim.writes.some((write) => guard.isOurs(target, write.value, write.readBack, now));
-    if (!ours && found === original) return entry('already', found);
+    if (!ours && found === original) {
+      // Or the writer died before the kernel had applied its write, which then comes into force now.
+      if (guard.pending && claim.writes.at(-1)?.readBack === undefined) guard.write(target, original);
+      return entry('already', found);
+    }
     if (!ours) return entry('foreign', found, `reads ${found}, which is not what was written (${last})`);
     guard.write(target, original);
     return entry('restored', found);

@@ -17,6 +17,8 @@ export interface WatchOptions {
   /** What must not change under a lease: drivers, their modes, the CPUs online. */
   signature: () => string;
   onVoid: (reason: 'restored' | 'suspend' | 'machine') => void;
+  /** Called with each heartbeat: to look at what the kernel had not applied yet. */
+  onTick: () => void;
 }
 
 /** How often a heartbeat is sent while something is armed, milliseconds. */
@@ -87,7 +89,7 @@ export class Watch {
   }
 
   #tick(): void {
-    const { clock, guardian, journal, signature, onVoid } = this.#options;
+    const { clock, guardian, journal, signature, onVoid, onTick } = this.#options;
     const now = clock.now();
     this.#settleSuspend(true);
     if (journal?.voided()) onVoid('restored');
@@ -96,6 +98,7 @@ export class Watch {
       this.#signature = seen;
       onVoid('machine');
     }
+    onTick();
     if (this.#restSince !== undefined && now - this.#restSince >= LINGER_US) {
       this.#active = false;
       guardian?.idle();

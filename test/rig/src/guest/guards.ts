@@ -178,7 +178,7 @@ export const checks: CheckSet = {
       const before = pstateCount(1);
       const other = pstateCount(0);
       const hold = guards.arm(wish({ cpus: [1] }));
-      assert.equal(read(floor), '1800000');
+      await eventually('held', () => read(floor) === '1800000');
       await eventually('1.8 GHz asked for', () => pstates(1, before).at(-1) === 2);
       guards.release(hold);
       await eventually('1.2 GHz asked for again', () => pstates(1, before).at(-1) === 3);
@@ -190,6 +190,7 @@ export const checks: CheckSet = {
 
   'frequency.policy: a floor that is higher already stays, and nothing is written': async () => {
     write(floor, '2400000');
+    await eventually('in force', () => read(floor) === '2400000');
     try {
       await withGuards(only('frequency.policy'), ({ guards, events }) => {
         const hold = guards.arm(wish({ cpus: [1] }));

@@ -15,6 +15,8 @@ export interface SuiteOptions extends Omit<RigJob, 'script'> {
 
 /** Two machines at a time: each is busy on one core, mostly. */
 const MACHINES = 2;
+/** `RIG_SEED=57693980` repeats random sequences. */
+const SEED = /^\d+$/.test(process.env.RIG_SEED ?? '') ? `export RIG_SEED=${process.env.RIG_SEED}; ` : '';
 const running = new Set<Promise<unknown>>();
 
 async function whenThereIsRoom<T>(start: () => Promise<T>): Promise<T> {
@@ -50,7 +52,7 @@ export function guestSuite(title: string, files: readonly GuestFile[], options: 
         ...job,
         timeoutS,
         // On CPU 0, so that nothing but what a check puts there runs on CPU 1.
-        script: `exec taskset -c 0 node --enable-source-maps test/rig/dist/guest/main.js ${compiled}`,
+        script: `${SEED}exec taskset -c 0 node --enable-source-maps test/rig/dist/guest/main.js ${compiled}`,
         onShare: (folder) => {
           share = folder;
         },
