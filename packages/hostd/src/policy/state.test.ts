@@ -4,6 +4,7 @@ import { defaultPolicyConfig } from './config.ts';
 import { createPolicy, type LearningPolicy } from './learned-policy.ts';
 import { isCovered } from './simulate/coverage.ts';
 import { parseTrace, type TraceRow } from './simulate/trace.ts';
+import { STATE_VERSION } from './state.ts';
 
 const file = new URL('../../../../bench/data/agent-waits.csv', import.meta.url);
 const agentWaits = parseTrace(readFileSync(file, 'utf8'), 'agent-waits.csv');
@@ -91,9 +92,9 @@ describe('learned state', () => {
     ['null', null],
     ['a number', 7],
     ['no version', {}],
-    ['no users', { version: 1 }],
-    ['a wrong uid', { version: 1, users: { root: {} } }],
-    ['an empty user', { version: 1, users: { 0: {} } }],
+    ['no users', { version: STATE_VERSION }],
+    ['a wrong uid', { version: STATE_VERSION, users: { root: {} } }],
+    ['an empty user', { version: STATE_VERSION, users: { 0: {} } }],
   ])('that is %s is corrupt, and changes nothing', (_, state) => {
     const policy = taught();
     const before = policy.saveState();

@@ -23,9 +23,9 @@ describe('windows', () => {
   });
 
   it('are at most so many: the closest are joined', () => {
-    const plan = planWindows(hazards(30, 50, 70, 72, 90), -15, limits);
+    const plan = planWindows(hazards(20, 36, 44, 46, 56), -15, limits);
     expect(plan).toHaveLength(4);
-    expect(plan[2]).toEqual({ arm: edge(70) - 1000, disarm: edge(73) });
+    expect(plan[2]).toEqual({ arm: edge(44) - 1000, disarm: edge(47) });
   });
 
   it('never spend more than credit and share allow, at any time', () => {

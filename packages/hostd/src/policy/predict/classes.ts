@@ -1,6 +1,6 @@
 import { familyOf } from './contexts.ts';
 import { BINS } from './grid.ts';
-import { Histogram, SMOOTH, UNIFORM } from './histogram.ts';
+import { type Density, Histogram, newDensity, SMOOTH } from './histogram.ts';
 import { Weights } from './mixture.ts';
 import { Regression } from './regression.ts';
 
@@ -10,7 +10,7 @@ export interface KindStats {
   readonly name: string;
   readonly histogram: Histogram;
   /** What classes are backed off to, and its log hazards: refreshed now and then, as one wait changes them little. */
-  readonly density: Float64Array;
+  readonly density: Density;
   readonly logHazards: Float32Array;
   readonly weights: Weights;
   readonly regression: Regression;
@@ -35,7 +35,7 @@ export function newKind(id: number, name: string, experts: number, features: num
     id,
     name,
     histogram: new Histogram(SMOOTH),
-    density: Float64Array.from(UNIFORM),
+    density: newDensity(),
     logHazards: new Float32Array(BINS + 1),
     weights: Weights.ofKind(experts),
     regression: new Regression(features),

@@ -1,11 +1,11 @@
 import type { Micros } from '@prewake/sdk/protocol';
 
 /**
- * The time grid on which hazards are learned and windows planned: eight steps an octave from 2 ms on, so that
+ * The time grid on which hazards are learned and windows planned: five steps an octave from 2 ms on, so that
  * resolution is relative. What is shorter is one bin: covered from the wait's start, or not at all.
  */
 const FIRST_US = 2000;
-export const PER_OCTAVE = 8;
+export const PER_OCTAVE = 5;
 const OCTAVES = 19; // up to 17 minutes
 
 /** Bins with a finite end. Durations beyond the grid are in bin BINS, for which nothing is planned. */

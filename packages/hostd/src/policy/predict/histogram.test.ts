@@ -1,6 +1,17 @@
 import { describe, expect, it } from 'vitest';
 import { BINS, binOf, EDGES, WIDTHS } from './grid.ts';
-import { Histogram, logHazards, logOf, medianOf, SHARP, SMOOTH, UNIFORM } from './histogram.ts';
+import {
+  Histogram,
+  invert,
+  logHazards,
+  logOf,
+  medianOf,
+  newDensity,
+  SHARP,
+  SMOOTH,
+  STEP,
+  UNIFORM,
+} from './histogram.ts';
 
 function filled(us: number, times: number, bandwidth = SHARP): Histogram {
   const histogram = new Histogram(bandwidth);
@@ -46,10 +57,12 @@ describe('histogram', () => {
   });
 
   it('turns a density into hazards that survive it alike', () => {
-    const density = new Float64Array(BINS + 1);
+    const of = newDensity();
+    const { density } = of;
     const logs = new Float64Array(BINS + 1);
     filled(300_000, 5).density(UNIFORM, 4, density);
-    logHazards(density, logs);
+    invert(of);
+    logHazards(of, logs);
     let alive = 1;
     let survival = 1;
     for (let b = 0; b < BINS; b++) {
@@ -57,6 +70,41 @@ describe('histogram', () => {
       survival *= Math.exp(-Math.exp(logs[b] as number) * (WIDTHS[b] as number));
       if (b < binOf(300_000)) expect(survival).toBeCloseTo(alive, 1);
     }
+  });
+
+  it('deviates from what it is backed off to as its hazards do, to a step, and not at all beyond its end', () => {
+    const parent = newDensity();
+    filled(2e6, 20, SMOOTH).density(UNIFORM, 4, parent.density);
+    invert(parent);
+    const histogram = filled(300_000, 5);
+    const own = newDensity();
+    histogram.density(parent.density, 2, own.density);
+    invert(own);
+    const [logs, parentLogs] = [new Float64Array(BINS + 1), new Float64Array(BINS + 1)];
+    logHazards(own, logs);
+    logHazards(parent, parentLogs);
+    const deviation = new Int8Array(BINS);
+    histogram.deviation(parent, 2, deviation);
+    expect(Math.max(...deviation)).toBeGreaterThan(10);
+    for (let b = 0; b < BINS; b++) {
+      const off = (logs[b] as number) - (parentLogs[b] as number);
+      expect(Math.abs((deviation[b] as number) * STEP - off)).toBeLessThan(STEP);
+    }
+    expect(histogram.end).toBeLessThan(BINS);
+  });
+
+  it('weighs older observations less, however they are kept', () => {
+    const histogram = new Histogram(SHARP);
+    let total = 0;
+    for (let i = 0; i < 500; i++) {
+      histogram.add(binOf(i < 400 ? 50_000 : 5e6), 0.9);
+      total = total * 0.9 + 1;
+    }
+    const counts = histogram.counts;
+    expect(histogram.total).toBeCloseTo(total, 6);
+    expect(counts.reduce((a, b) => a + b)).toBeCloseTo(total, 3);
+    expect(counts[binOf(50_000)]).toBeLessThan(0.001);
+    expect(medianOf(histogram) / 5e6).toBeGreaterThan(0.8);
   });
 
   it('takes logarithms to 1e-4', () => {

@@ -2,8 +2,13 @@ import type { Micros } from '@prewake/sdk/protocol';
 import { BINS, EDGES, LOG_WIDTHS, PER_OCTAVE } from './grid.ts';
 import { kernelOf } from './kernels.ts';
 
-/** Spread assumed before anything is known, squared bins: about an octave either way. */
+/** Spread assumed before anything is known, squared bins: an octave and a half either way. */
 const FIRST_VARIANCE = 50;
+/** Weight of the newest observation at which counts are brought back to a scale of 1. */
+const MOST_SCALE = 1e6;
+
+const LEAST_MASS = 1e-12;
+
 /** No hazard is below e^-40 a microsecond: a wakeup in ten thousand years. */
 const LOWEST = -40;
 
@@ -19,7 +24,12 @@ export const SHARP = 0.37;
  * are and the closer they lie, so that few observations predict smoothly and a regular wait is predicted sharply.
  */
 export class Histogram {
-  readonly counts: Float32Array = new Float32Array(BINS + 1);
+  /** Counts times `scale`: instead of older observations shrinking, newer ones grow. */
+  readonly scaled: Float32Array;
+  /** What the newest observation weighs in `scaled`. */
+  scale = 1;
+  /** No bin from here on has a count. */
+  end = 0;
   /** Sum of counts. */
   total = 0;
   /** Observations ever. */
@@ -29,51 +39,67 @@ export class Histogram {
   #variance = FIRST_VARIANCE;
 
   /** @param bandwidth of the kernel, for each bin of standard deviation */
-  constructor(bandwidth: number) {
+  constructor(bandwidth: number, scaled: Float32Array = new Float32Array(BINS + 1)) {
     this.#bandwidth = bandwidth;
+    this.scaled = scaled;
   }
 
   clear(): void {
     if (this.events === 0) return;
-    this.counts.fill(0);
+    this.scaled.fill(0, 0, this.end);
+    this.scale = 1;
+    this.end = 0;
     this.restore({ total: 0, events: 0, mean: 0, variance: FIRST_VARIANCE });
   }
 
   /** @param decay what each older observation weighs after it, 0–1 */
   add(bin: number, decay: number): void {
-    const { counts } = this;
     this.#spread(bin);
-    const bandwidth = this.#bandwidth * Math.sqrt(this.#variance) * (this.events + 1) ** -0.2;
-    const { radius, parts } = kernelOf(bandwidth);
-    for (let b = 0; b <= BINS; b++) counts[b] = (counts[b] as number) * decay;
+    const { radius, parts } = kernelOf(this.#bandwidth * Math.sqrt(this.#variance) * narrowing(this.events));
+    this.scale /= decay;
+    if (this.scale > MOST_SCALE) this.#normalise();
+    const { scaled, scale } = this;
     for (let i = -radius; i <= radius; i++) {
       const at = Math.min(BINS, Math.max(0, bin + i));
-      counts[at] = (counts[at] as number) + (parts[i + radius] as number);
+      scaled[at] = (scaled[at] as number) + scale * (parts[i + radius] as number);
     }
+    this.end = Math.max(this.end, Math.min(BINS, bin + radius) + 1);
     this.total = this.total * decay + 1;
     this.events++;
   }
 
+  /** Counts as they weigh now. */
+  get counts(): Float32Array {
+    this.#normalise();
+    return this.scaled;
+  }
+
   /** Writes the density, each bin's part of 1, with `parent`'s worth `strength` observations. */
   density(parent: Float64Array, strength: number, out: Float64Array): void {
-    const { counts } = this;
+    const { scaled } = this;
     const by = 1 / (this.total + strength);
+    const ofCounts = by / this.scale;
+    const ofParent = by * strength;
     for (let b = 0; b <= BINS; b++) {
-      out[b] = ((counts[b] as number) + strength * (parent[b] as number)) * by;
+      out[b] = ofCounts * (scaled[b] as number) + ofParent * (parent[b] as number);
     }
   }
 
-  /** Writes the log hazards of `density(parent, strength)`, in one pass. */
-  logHazards(parent: Float64Array, strength: number, out: Float32Array): void {
-    const { counts } = this;
-    const by = 1 / (this.total + strength);
-    let alive = 1;
-    for (let b = 0; b < BINS; b++) {
-      const mass = ((counts[b] as number) + strength * (parent[b] as number)) * by;
-      out[b] = logHazard(mass, alive, b);
+  /**
+   * Writes how the hazards of `density(parent.density, strength)` differ from the parent's, in steps of
+   * STEP of their logarithm, up to `end`: from there on there is no difference.
+   */
+  deviation(parent: Density, strength: number, out: Int8Array): void {
+    const { scaled, end } = this;
+    const { density, inverse } = parent;
+    const ofCounts = 1 / this.scale;
+    let alive = this.total + strength;
+    for (let b = 0; b < end; b++) {
+      const mass = ofCounts * (scaled[b] as number) + strength * (density[b] as number);
+      const half = mass / 2;
+      out[b] = stepsOf((mass * (inverse[b] as number)) / Math.max(alive - half, half));
       alive -= mass;
     }
-    out[BINS] = LOWEST;
   }
 
   get mean(): number {
@@ -92,6 +118,20 @@ export class Histogram {
     this.#variance = state.variance;
   }
 
+  /** @param counts as they were saved */
+  restoreCounts(counts: Float32Array): void {
+    this.scaled.set(counts);
+    this.scale = 1;
+    this.end = counts.findLastIndex((count) => count > 0) + 1;
+  }
+
+  #normalise(): void {
+    const { scaled } = this;
+    const by = 1 / this.scale;
+    for (let b = 0; b < this.end; b++) scaled[b] = (scaled[b] as number) * by;
+    this.scale = 1;
+  }
+
   #spread(bin: number): void {
     if (this.events === 0) {
       this.#mean = bin;
@@ -104,17 +144,43 @@ export class Histogram {
   }
 }
 
+/** How much narrower kernels become with evidence (Silverman's rule). */
+const NARROWING = Float64Array.from({ length: 256 }, (_, events) => (events + 1) ** -0.2);
+
+function narrowing(events: number): number {
+  return events < NARROWING.length ? (NARROWING[events] as number) : (events + 1) ** -0.2;
+}
+
 /** No duration is more likely than another, on the log scale. */
 export const UNIFORM: Float64Array = new Float64Array(BINS + 1).fill(1 / (BINS + 1));
 
-/** Log hazards, wakeups per microsecond given that the wait has lasted so long, of a density. */
-export function logHazards(density: Float64Array, out: Float64Array | Float32Array): void {
+/** A density that others are compared with. */
+export interface Density {
+  /** Each bin's part of 1. */
+  readonly density: Float64Array;
+  /** The inverse of each bin's hazard. */
+  readonly inverse: Float64Array;
+}
+
+export function newDensity(): Density {
+  const of = { density: Float64Array.from(UNIFORM), inverse: new Float64Array(BINS + 1) };
+  invert(of);
+  return of;
+}
+
+/** Brings inverse hazards up to date with the density. */
+export function invert({ density, inverse }: Density): void {
   let alive = 1;
   for (let b = 0; b < BINS; b++) {
-    const mass = density[b] as number;
-    out[b] = logHazard(mass, alive, b);
+    const mass = Math.max(LEAST_MASS, density[b] as number);
+    inverse[b] = Math.max(alive - mass / 2, mass / 2) / mass;
     alive -= mass;
   }
+}
+
+/** Log hazards, wakeups per microsecond given that the wait has lasted so long. */
+export function logHazards({ inverse }: Density, out: Float64Array | Float32Array): void {
+  for (let b = 0; b < BINS; b++) out[b] = -logOf(inverse[b] as number) - (LOG_WIDTHS[b] as number);
   out[BINS] = LOWEST;
 }
 
@@ -127,12 +193,6 @@ export function medianOf(histogram: Histogram): Micros {
     if (sum >= histogram.total / 2) return (EDGES[b] as number) * 2 ** (0.5 / PER_OCTAVE);
   }
   return Number.NaN;
-}
-
-/** Of a bin with `mass` of the density, where `alive` of it is left. */
-function logHazard(mass: number, alive: number, bin: number): number {
-  const part = alive > 1e-12 ? Math.min(1, mass / alive) : 1;
-  return part > 1e-15 ? logOf(part / (1 - part / 2)) - (LOG_WIDTHS[bin] as number) : LOWEST;
 }
 
 const float = new Float32Array(1);
@@ -150,4 +210,19 @@ export function logOf(value: number): number {
   const log2 =
     m - 1 + (m - 1) * (m - 2) * (-0.898089208 + m * (0.690672623 + m * (-0.278328408 + m * 0.0440046898)));
   return ((raw >> 23) - 127 + log2) * Math.LN2;
+}
+
+/** What an 8-bit deviation counts in: a sixteenth of a nat, 8 nats either way. */
+export const STEP: number = 1 / 16;
+
+/** 16 × ln of mantissas, to a four-hundredth of a nat. */
+const MANTISSAS = Float64Array.from({ length: 256 }, (_, i) => Math.log(1 + (i + 0.5) / 256) / STEP);
+const OCTAVE = Math.LN2 / STEP;
+
+/** The logarithm of a positive number in whole steps, held within what 8 bits hold. */
+function stepsOf(value: number): number {
+  float[0] = value;
+  const raw = bits[0] as number;
+  const steps = ((raw >> 23) - 127) * OCTAVE + (MANTISSAS[(raw >> 15) & 0xff] as number);
+  return steps > 0 ? Math.min(127, steps + 0.5) : Math.max(-127, steps - 0.5);
 }

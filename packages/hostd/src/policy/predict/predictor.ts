@@ -5,7 +5,7 @@ import { CONTEXTS, type ContextKeys, contextKeys, kindWide } from './contexts.ts
 import { dueAt } from './due.ts';
 import { FEATURES, features } from './features.ts';
 import { BINS, binOf, EDGES, WIDTHS } from './grid.ts';
-import { logHazards, UNIFORM } from './histogram.ts';
+import { type Density, invert, logHazards, newDensity, STEP, UNIFORM } from './histogram.ts';
 import { SessionHistory } from './session-history.ts';
 import { type Slot, SlotTable } from './slots.ts';
 
@@ -42,7 +42,7 @@ export interface PredictorLimits {
 }
 
 const NOTHING = new Float64Array(BINS + 1);
-logHazards(UNIFORM, NOTHING);
+logHazards(newDensity(), NOTHING);
 
 /** Predicts the waits of one user from the user's own past. */
 export class Predictor {
@@ -52,10 +52,10 @@ export class Predictor {
   nextId = 1;
   #sessions: Recents<string, SessionHistory>;
   #sessionIds = 0;
-  #classDensity = new Float64Array(BINS + 1);
+  #classDensity = newDensity();
   #regression = new Float64Array(BINS + 1);
-  /** Log hazards of the experts of the last prediction; undefined: has nothing to say. */
-  #experts: (Float32Array | undefined)[] = new Array(CONTEXTS.length).fill(undefined);
+  /** The experts of the last prediction; undefined: has nothing to say. */
+  #experts: (Slot | undefined)[] = new Array(CONTEXTS.length).fill(undefined);
   #regressed = false;
   #hazards = new Float64Array(BINS + 1);
 
@@ -93,23 +93,33 @@ export class Predictor {
     const own = cls.weights.values;
     this.#regressed = kind.regression.deviation(prediction.features, base, this.#regression);
     const ofRegression = this.#regressed ? (common[REGRESSION] as number) + (own[REGRESSION] as number) : 0;
-    // What the weights leave over is the class's; written with the regression, then each expert is added.
-    let left = 1;
+    // What a context of the kind says is said of the kind: with it comes how the kind differs from the class.
+    let ofKind = 0;
     for (let e = 0; e < keys.length; e++) {
       const key = keys[e] as number;
       const slot = Number.isNaN(key) ? undefined : this.slots.use(key);
-      if (slot?.pending) this.#writePending(slot, prediction, kindWide(key));
-      const expert = slot && slot.histogram.events > 0 ? slot.logHazards : undefined;
-      this.#experts[e] = expert;
-      if (expert) left -= (common[e] as number) + (own[e] as number);
+      this.#experts[e] = slot;
+      if (!slot) continue;
+      const wide = kindWide(key);
+      if (slot.pending) this.#writePending(slot, prediction, wide);
+      if (wide) ofKind += (common[e] as number) + (own[e] as number);
     }
     const regression = this.#regression;
-    for (let b = 0; b < BINS; b++) {
-      out[b] = left * (base[b] as number) + ofRegression * (regression[b] as number);
+    const wideBase = kind.logHazards;
+    const ofClass = 1 - ofKind;
+    if (ofRegression !== 0) {
+      for (let b = 0; b < BINS; b++)
+        out[b] =
+          ofClass * (base[b] as number) +
+          ofKind * (wideBase[b] as number) +
+          ofRegression * (regression[b] as number);
+    } else {
+      for (let b = 0; b < BINS; b++)
+        out[b] = ofClass * (base[b] as number) + ofKind * (wideBase[b] as number);
     }
     for (let e = 0; e < keys.length; e++) {
-      const expert = this.#experts[e];
-      if (expert) add(out, expert, (common[e] as number) + (own[e] as number));
+      const slot = this.#experts[e];
+      if (slot) add(out, slot, ((common[e] as number) + (own[e] as number)) * STEP);
     }
   }
 
@@ -149,7 +159,7 @@ export class Predictor {
 
   #writePending(slot: Slot, { kind, cls }: Prediction, wide: boolean): void {
     slot.pending = false;
-    contextHazards(slot, wide ? kind.density : classDensity(cls, kind.density, this.#classDensity));
+    contextDeviation(slot, wide ? kind.density : classDensity(cls, kind.density, this.#classDensity));
   }
 
   #base({ kind, cls }: Prediction): Float32Array | Float64Array {
@@ -158,7 +168,6 @@ export class Predictor {
   }
 
   #learnWeights(prediction: Prediction, us: Micros, bin: number, predicted: Float64Array): void {
-    const base = this.#base(prediction);
     const last = Math.min(bin, BINS - 1);
     // Expected wakeups in each bin that the wait went through, as predicted.
     const expected = this.#hazards;
@@ -166,17 +175,41 @@ export class Predictor {
       const time = b === bin ? us - (EDGES[b] as number) : (WIDTHS[b] as number);
       expected[b] = Math.exp(predicted[b] as number) * time;
     }
+    const base = this.#base(prediction);
+    const ofKind = prediction.kind.logHazards;
+    let wide = bin < BINS ? (ofKind[bin] as number) - (base[bin] as number) : 0;
+    for (let b = 0; b <= last; b++)
+      wide -= (expected[b] as number) * ((ofKind[b] as number) - (base[b] as number));
     for (let e = 0; e < EXPERTS; e++) {
-      const expert = this.#experts[e];
-      if (e === REGRESSION ? !this.#regressed : !expert) continue;
-      let gradient = 0;
-      for (let b = 0; b <= last; b++) {
-        const off = expert ? (expert[b] as number) - (base[b] as number) : (this.#regression[b] as number);
-        gradient += ((b === bin ? 1 : 0) - (expected[b] as number)) * off;
-      }
+      let gradient =
+        e === REGRESSION ? this.#gradientOfRegression(bin) : this.#gradientOf(this.#experts[e], bin);
+      if (gradient === undefined) continue;
+      if (e !== REGRESSION && kindWide(prediction.keys[e] as number)) gradient += wide;
       prediction.kind.weights.learn(e, gradient);
       prediction.cls.weights.learn(e, gradient);
     }
+  }
+
+  /** Of the log likelihood, by a context's weight: its deviation at the wakeup, less what it was expected to be. */
+  #gradientOf(slot: Slot | undefined, bin: number): number | undefined {
+    if (!slot) return undefined;
+    const { deviation } = slot;
+    const { end } = slot.histogram;
+    const expected = this.#hazards;
+    const last = Math.min(bin + 1, end, BINS);
+    let sum = bin < end && bin < BINS ? (deviation[bin] as number) : 0;
+    for (let b = 0; b < last; b++) sum -= (expected[b] as number) * (deviation[b] as number);
+    return sum * STEP;
+  }
+
+  #gradientOfRegression(bin: number): number | undefined {
+    if (!this.#regressed) return undefined;
+    const expected = this.#hazards;
+    const deviation = this.#regression;
+    const last = Math.min(bin + 1, BINS);
+    let sum = bin < BINS ? (deviation[bin] as number) : 0;
+    for (let b = 0; b < last; b++) sum -= (expected[b] as number) * (deviation[b] as number);
+    return sum;
   }
 
   #learnContexts({ kind, cls, keys, history }: Prediction, bin: number): void {
@@ -192,7 +225,7 @@ export class Predictor {
       const slot = this.slots.obtain(key);
       slot.histogram.add(bin, e === SESSION_CONTEXT ? SESSION_DECAY : DECAY);
       slot.pending = slot.histogram.events === 1;
-      if (!slot.pending) contextHazards(slot, kindWide(key) ? ofKind : ofClass);
+      if (!slot.pending) contextDeviation(slot, kindWide(key) ? ofKind : ofClass);
       if (e !== SESSION_CONTEXT) continue;
       const surplus = history.claim(key);
       if (surplus !== undefined) this.slots.delete(surplus);
@@ -235,26 +268,25 @@ export class Predictor {
 }
 
 /** Brings a kind's density and log hazards up to date, backed off to none. */
-export function refreshKind(kind: KindStats): void {
-  kind.histogram.density(UNIFORM, KIND_STRENGTH, kind.density);
-  logHazards(kind.density, kind.logHazards);
+export function refreshKind({ histogram, density, logHazards: out }: KindStats): void {
+  histogram.density(UNIFORM, KIND_STRENGTH, density.density);
+  invert(density);
+  logHazards(density, out);
 }
 
 /** A class's density, backed off to its kind's. */
-export function classDensity(
-  cls: ClassStats,
-  ofKind: Float64Array | undefined,
-  out: Float64Array,
-): Float64Array {
-  cls.histogram.density(ofKind ?? UNIFORM, CLASS_STRENGTH, out);
+export function classDensity(cls: ClassStats, ofKind: Density | undefined, out: Density): Density {
+  cls.histogram.density(ofKind?.density ?? UNIFORM, CLASS_STRENGTH, out.density);
+  invert(out);
   return out;
 }
 
-function add(out: Float64Array, expert: Float32Array, weight: number): void {
-  for (let b = 0; b < BINS; b++) out[b] = (out[b] as number) + weight * (expert[b] as number);
+function add(out: Float64Array, { deviation, histogram }: Slot, weight: number): void {
+  const end = Math.min(BINS, histogram.end);
+  for (let b = 0; b < end; b++) out[b] = (out[b] as number) + weight * (deviation[b] as number);
 }
 
-/** Brings a context's log hazards up to date, backed off to `parent`. */
-export function contextHazards(slot: Slot, parent: Float64Array): void {
-  slot.histogram.logHazards(parent, CONTEXT_STRENGTH, slot.logHazards);
+/** Brings a context's deviation up to date, from what it is backed off to. */
+export function contextDeviation(slot: Slot, parent: Density): void {
+  slot.histogram.deviation(parent, CONTEXT_STRENGTH, slot.deviation);
 }

@@ -1,6 +1,6 @@
 import { dueAt } from './due.ts';
 import { BINS, LOG_WIDTHS, PER_OCTAVE, positionOf } from './grid.ts';
-import { Histogram, logHazards, SHARP, UNIFORM } from './histogram.ts';
+import { Histogram, invert, logHazards, newDensity, SHARP, UNIFORM } from './histogram.ts';
 
 /** Recursive least squares forgets slowly: services drift. */
 const FORGET = 0.999;
@@ -36,7 +36,7 @@ export class Regression {
   /** The same with BINS more on either side, so that a shift needs no bounds. */
   #shiftable = new Float64Array(3 * BINS + 2);
   #gain: Float64Array;
-  #density = new Float64Array(BINS + 1);
+  #density = newDensity();
   events = 0;
 
   constructor(size: number) {
@@ -111,7 +111,8 @@ export class Regression {
   }
 
   #refresh(): void {
-    this.errors.density(UNIFORM, PRIOR_STRENGTH, this.#density);
+    this.errors.density(UNIFORM, PRIOR_STRENGTH, this.#density.density);
+    invert(this.#density);
     logHazards(this.#density, this.#logHazards);
     // Hazards by the bin and not by time: they are shifted to where the prediction stands.
     for (let b = 0; b < BINS; b++) {

@@ -3,9 +3,9 @@ import { newClass, newKind } from './classes.ts';
 import { CONTEXTS, isSessionKey, kindWide, ownerOf } from './contexts.ts';
 import { FEATURES } from './features.ts';
 import { BINS } from './grid.ts';
-import { type Histogram, logHazards } from './histogram.ts';
+import { type Density, type Histogram, logHazards, newDensity } from './histogram.ts';
 import type { SavedWeights } from './mixture.ts';
-import { classDensity, contextHazards, type Predictor, refreshKind } from './predictor.ts';
+import { classDensity, contextDeviation, type Predictor, refreshKind } from './predictor.ts';
 import type { SavedRegression } from './regression.ts';
 import { Slot } from './slots.ts';
 
@@ -69,8 +69,8 @@ export function savePredictor(predictor: Predictor): SavedPredictor {
 export function restorePredictor(predictor: Predictor, saved: SavedPredictor): void {
   if (saved.bins !== BINS || saved.experts !== CONTEXTS.length) throw new RangeError('another grid');
   predictor.nextId = integer(saved.nextId);
-  const kinds = new Map<number, Float64Array>();
-  const kindsByName = new Map<string, Float64Array>();
+  const kinds = new Map<number, Density>();
+  const kindsByName = new Map<string, Density>();
   for (const entry of saved.kinds) {
     const kind = newKind(integer(entry.id), text(entry.name), CONTEXTS.length + 1, FEATURES);
     restoreHistogram(kind.histogram, entry.histogram);
@@ -82,13 +82,13 @@ export function restorePredictor(predictor: Predictor, saved: SavedPredictor): v
     kindsByName.set(kind.name, kind.density);
     predictor.kinds.set(kind.name, kind);
   }
-  const classes = new Map<number, Float64Array>();
+  const classes = new Map<number, Density>();
   for (const entry of saved.classes) {
     const cls = newClass(integer(entry.id), text(entry.kind), text(entry.key), CONTEXTS.length + 1);
     restoreHistogram(cls.histogram, entry.histogram);
     cls.weights.restore(entry.weights);
     cls.meanLog = entry.meanLog === null ? Number.NaN : finite(entry.meanLog);
-    const density = classDensity(cls, kindsByName.get(cls.kind), new Float64Array(BINS + 1));
+    const density = classDensity(cls, kindsByName.get(cls.kind), newDensity());
     logHazards(density, cls.logHazards);
     classes.set(cls.id, density);
     predictor.classes.set(`${cls.kind}\0${cls.key}`, cls);
@@ -99,7 +99,7 @@ export function restorePredictor(predictor: Predictor, saved: SavedPredictor): v
     if (!parent) continue;
     const slot = new Slot();
     restoreHistogram(slot.histogram, histogram);
-    contextHazards(slot, parent);
+    contextDeviation(slot, parent);
     predictor.slots.set(key, slot);
   }
 }
@@ -113,7 +113,7 @@ function restoreHistogram(histogram: Histogram, saved: SavedHistogram): void {
   const [total, events, mean, variance, max, data] = saved;
   const numbers = [total, events, mean, variance, max].map(finite);
   if (numbers.some((number) => number < 0)) throw new RangeError('a count below zero');
-  histogram.counts.set(decodeCounts(max, text(data), BINS + 1));
+  histogram.restoreCounts(decodeCounts(max, text(data), BINS + 1));
   histogram.restore({ total, events, mean, variance });
 }
 

@@ -5,9 +5,12 @@ import { KeyTable } from './key-table.ts';
 /** What has been learned of waits in one context, and how it differs from the class as a whole. */
 export class Slot {
   readonly histogram = new Histogram(SHARP);
-  /** Log hazards, backed off to the class, as of the last wait learned; not yet written while `pending`. */
-  readonly logHazards: Float32Array = new Float32Array(BINS + 1);
-  /** Seen once: most contexts never come again, so their hazards wait for the first that does. */
+  /**
+   * How its hazards differ from those of the class, or of the kind, in 8-bit steps and up to its histogram's end, as
+   * of the last wait learned; not yet written while `pending`.
+   */
+  readonly deviation: Int8Array = new Int8Array(BINS);
+  /** Seen once: most contexts never come again, so their deviation waits for the first that does. */
   pending = false;
 }
 

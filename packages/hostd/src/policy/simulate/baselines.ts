@@ -1,6 +1,6 @@
 import { planWindows } from '../plan/windows.ts';
 import { BINS, binOf, EDGES, WIDTHS } from '../predict/grid.ts';
-import { logHazards } from '../predict/histogram.ts';
+import { invert, logHazards, newDensity } from '../predict/histogram.ts';
 import { CoverageTally, type Summary } from './coverage.ts';
 import type { TraceRow } from './trace.ts';
 
@@ -59,8 +59,8 @@ function fixedTimeout(rows: readonly TraceRow[], armedShare: number, leadUs: num
 
 /** A histogram's weight of what it is backed off to, in observations. */
 const STRENGTH = 4;
-/** Bins of the grid in one bar: of 2, 3, 4 and 6 what covered most of agent-waits.csv. */
-const GROUP = 3;
+/** Bins of the grid in one bar: of 1 to 4 what covered most of agent-waits.csv. */
+const GROUP = 2;
 const PER_NAT = 50;
 const LOWEST = -30;
 
@@ -94,7 +94,8 @@ function plainHazard(rows: readonly TraceRow[], armedShare: number, leadUs: numb
 
 function* plainHazards(rows: readonly TraceRow[]): Generator<[TraceRow, Float64Array]> {
   const counts = new Map<string, { bins: Float64Array; total: number }>();
-  const density = new Float64Array(BINS + 1);
+  const of = newDensity();
+  const { density } = of;
   const hazards = new Float64Array(BINS + 1);
   for (const row of rows) {
     density.fill(1 / (BINS + 1));
@@ -106,7 +107,8 @@ function* plainHazards(rows: readonly TraceRow[]): Generator<[TraceRow, Float64A
         density[b] = ((known.bins[b] as number) + STRENGTH * (density[b] as number)) * each;
       }
     }
-    logHazards(density, hazards);
+    invert(of);
+    logHazards(of, hazards);
     yield [row, hazards];
     const first = GROUP * Math.floor(binOf(row.waitMs * 1000) / GROUP);
     for (const name of [row.kind, `${row.kind}\0${row.key}`]) {
