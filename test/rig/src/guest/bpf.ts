@@ -5,13 +5,13 @@ import { once } from 'node:events';
 import { Collector } from '../../../../packages/hostd/dist/kernel/bpf/collector.js';
 import { openRecorder, type RecorderOptions } from '../../../../packages/hostd/dist/kernel/bpf/index.js';
 import { Sleeper } from '../../../../packages/hostd/dist/kernel/bpf/sleeper.js';
-import type { Recorder } from '../../../../packages/hostd/dist/slowpath/recorder.js';
+import type { Recorder } from '../../../../packages/hostd/dist/kernel/recorder.js';
 import {
   type EventKind,
   EventKind as Kind,
   Known,
   type Slice,
-} from '../../../../packages/hostd/dist/slowpath/slice.js';
+} from '../../../../packages/hostd/dist/kernel/slice.js';
 import { setAffinity } from './affinity.ts';
 import type { CheckSet } from './check.ts';
 import { eventually } from './eventually.ts';
