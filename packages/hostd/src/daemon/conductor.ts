@@ -65,11 +65,11 @@ export class Conductor implements FrameHandler {
         session.send({ type: 'pong', id: frame.id, at: this.#now() });
         return;
     }
+    if (frame.type === 'step_end' && session.openSteps.get(frame.id)?.report !== false)
+      this.#reports.stepEnding(session, frame.id);
     // Counters know only what was added since they were last read.
     if (frame.type === 'step' && this.#counting) this.#reports.drain();
     this.#attribution.frame(session.id, frame);
-    if (frame.type === 'step_end' && session.openSteps.get(frame.id)?.report !== false)
-      this.#reports.stepEnded();
   }
 
   ended(session: Session): void {

@@ -72,6 +72,20 @@ describe('a session', () => {
     expect(client.frames.filter((frame) => frame.type === 'report')).toHaveLength(1);
   });
 
+  it('is told of every step that wants a report, also beyond those that are followed', async () => {
+    await start();
+    const client = await connect();
+    const ids = Array.from({ length: 1100 }, stepId);
+    for (const id of ids) client.send(step(id));
+    const at = monotonicMicros();
+    for (const id of ids) client.send({ type: 'step_end', id, at: at + 1 });
+    const told = () =>
+      new Set(client.frames.flatMap((frame) => (frame.type === 'report' ? [frame.step] : [])));
+    await expect.poll(() => told().size, { timeout: 20_000 }).toBe(ids.length);
+    const report = await client.frame('report', (frame) => frame.step === ids.at(-1));
+    expect(report).toMatchObject({ complete: false, incomplete: 'too_many_steps' });
+  });
+
   it.each([
     ['an unknown type', { type: 'dance' }, 'PREWAKE_UNKNOWN_TYPE'],
     ['a negative time', step(stepId(), { at: -1 }), 'PREWAKE_BAD_TIME'],

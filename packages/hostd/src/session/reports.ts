@@ -1,4 +1,4 @@
-import type { Micros, ReportFrame } from '@prewake/sdk/protocol';
+import type { Micros, ReportFrame, StepId } from '@prewake/sdk/protocol';
 import type { Recorder } from '../kernel/recorder.ts';
 import type { WakeupCost } from '../policy/index.ts';
 import type { Attribution } from '../slowpath/attribution.ts';
@@ -48,8 +48,12 @@ export class Reports {
     this.#now = options.now;
   }
 
-  /** A step has ended: its report is due soon. */
-  stepEnded(): void {
+  /** A step is about to end, and wants a report: it is due soon. */
+  stepEnding(session: Session, step: StepId): void {
+    if (!this.#attribution.follows(session.id, step)) {
+      this.#deliver(session, this.#attribution.untold(step));
+      return;
+    }
     this.#look = 0;
     if (!this.#next) this.#schedule();
   }

@@ -1,4 +1,4 @@
-import type { ClientFrame, ReportFrame } from '@prewake/sdk/protocol';
+import type { ClientFrame, ReportFrame, StepId } from '@prewake/sdk/protocol';
 import type { RecordSink } from '../kernel/recorder.ts';
 import type { EventRecord, ExitRecord, ForkRecord, Slice } from '../kernel/slice.ts';
 import type { WakeupCost } from '../policy/index.ts';
@@ -162,6 +162,16 @@ export class Attribution implements RecordSink {
     }
     this.#lookedAt = now;
     this.#forgetProcesses();
+  }
+
+  /** Whether a step is kept. Beyond the limit of open steps one is not, and nothing can be told of it. */
+  follows(session: string, step: StepId): boolean {
+    return this.#sessions.get(session)?.process.steps.get(step) !== undefined;
+  }
+
+  /** The answer for a step that is not kept. */
+  untold(step: StepId): ReportFrame {
+    return unknownReport(step, this.#source, 'too_many_steps');
   }
 
   /** Sums of all that a session's process and its children paid, each wakeup once, up to the settling lag. */
