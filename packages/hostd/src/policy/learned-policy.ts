@@ -157,10 +157,7 @@ class LearnedPolicy implements LearningPolicy {
     // What was given up, or ended before it began, says nothing of how long such waits last.
     if (cancelled || !(us >= 0) || us === Number.POSITIVE_INFINITY) return;
     if (open.stream) this.#endStream(open, open.stream, us);
-    else {
-      open.user.learn(open.prediction, us);
-      this.#account(open, us, us);
-    }
+    else this.#account(open, us, us, open.user.learn(open.prediction, us));
     open.user.predictor.note(open.prediction, us);
     for (const { prediction, from } of open.phases?.values() ?? []) {
       if (us >= from) open.user.learn(prediction, us - from);
@@ -239,15 +236,17 @@ class LearnedPolicy implements LearningPolicy {
   /** The wait for the first token is over: it is accounted for, and learned where the wait was announced as a stream. */
   #firstToken(open: OpenWait, elapsed: Micros): Stream {
     const { user, prediction } = open;
-    if (open.streams) user.learn(prediction, elapsed);
+    let times = 1;
+    if (open.streams) times = user.learn(prediction, elapsed);
     else user.predictor.predict(prediction, user.hazards);
-    this.#account(open, elapsed, elapsed);
+    this.#account(open, elapsed, elapsed, times);
     return new Stream(elapsed, user.extras.peek(prediction.cls.id)?.cadence);
   }
 
-  /** Tells the price what became of the last `us` of a wait, whose hazards were predicted just now. */
-  #account(open: OpenWait, us: Micros, elapsed: Micros): void {
-    open.user.price.observe(open.user.hazards, us, takeArmed(open, elapsed));
+  /** Tells the price what became of the last `us` of a wait; its hazards stand for so many `times` such waits. */
+  #account(open: OpenWait, us: Micros, elapsed: Micros, times: number): void {
+    const { price, hazards } = open.user;
+    price.observe(hazards, us, takeArmed(open, elapsed), times);
   }
 
   #endStream(open: OpenWait, stream: Stream, us: Micros): void {

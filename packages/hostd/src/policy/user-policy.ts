@@ -67,8 +67,8 @@ export class UserPolicy {
     return extras;
   }
 
-  /** A wait, or a part of it, has ended after `us`. */
-  learn(prediction: Prediction, us: Micros): void {
-    this.predictor.learn(prediction, us, this.hazards);
+  /** A wait, or a part of it, has ended after `us`. Returns for how many such waits `hazards` now stands. */
+  learn(prediction: Prediction, us: Micros): number {
+    return this.predictor.learn(prediction, us, this.hazards);
   }
 }

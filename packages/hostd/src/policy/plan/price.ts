@@ -33,7 +33,8 @@ const FIRST_LOG_PRICE = Math.log(3e-7);
 export class Price {
   readonly share: number;
   #timeAt = new Float64Array(LEVELS);
-  #waited = 0;
+  /** Wait time in `timeAt`. */
+  #compared = 0;
   #total: Micros = 0;
   #scale = 1;
   #credit: Micros;
@@ -69,22 +70,32 @@ export class Price {
     return this.#credit;
   }
 
-  /** A wait has ended: its hazards as predicted, its length and how much of it the plan had armed. */
-  observe(logHazards: Float64Array, us: Micros, armedUs: Micros): void {
-    const last = binOf(us);
-    const end = Math.min(last, BINS - 1);
-    for (let bin = 0; bin <= end; bin++) {
-      const time = bin === last ? us - (EDGES[bin] as number) : (WIDTHS[bin] as number);
-      this.#spend(level(logHazards[bin] as number), time);
-    }
-    if (last === BINS) this.#spend(0, us - (EDGES[BINS] as number));
+  /**
+   * A wait has ended: its hazards as predicted, its length and how much of it the plan had armed.
+   * @param times for how many such waits the hazards stand; 0: they were not predicted
+   */
+  observe(logHazards: Float64Array, us: Micros, armedUs: Micros, times = 1): void {
+    if (times > 0) this.#compare(logHazards, us, times);
     this.#settle(us, armedUs);
   }
 
   /** A stream has ended, or a part of it: wakeups came at an even hazard. */
   observeEven(logHazard: number, us: Micros, armedUs: Micros): void {
     this.#spend(level(logHazard), us);
+    this.#compared += us * this.#scale;
     this.#settle(us, armedUs);
+  }
+
+  /** Takes up what hazards a wait's time was spent at. */
+  #compare(logHazards: Float64Array, us: Micros, times: number): void {
+    const last = binOf(us);
+    const end = Math.min(last, BINS - 1);
+    for (let bin = 0; bin <= end; bin++) {
+      const time = bin === last ? us - (EDGES[bin] as number) : (WIDTHS[bin] as number);
+      this.#spend(level(logHazards[bin] as number), time * times);
+    }
+    if (last === BINS) this.#spend(0, (us - (EDGES[BINS] as number)) * times);
+    this.#compared += us * times * this.#scale;
   }
 
   #spend(index: number, time: Micros): void {
@@ -93,7 +104,6 @@ export class Price {
 
   #settle(us: Micros, armedUs: Micros): void {
     this.#total += us;
-    this.#waited += us * this.#scale;
     this.#credit = Math.min(
       this.share * MAX_SAVED_US,
       this.#credit + this.share * us - Math.min(armedUs, us),
@@ -104,7 +114,7 @@ export class Price {
   }
 
   #solve(): number {
-    const budget = this.share * this.#waited;
+    const budget = this.share * this.#compared;
     let sum = 0;
     for (let index = LEVELS - 1; index >= 0; index--) {
       const time = this.#timeAt[index] as number;
@@ -132,7 +142,7 @@ export class Price {
   #rescale(): void {
     const by = 1 / this.#scale;
     for (let index = 0; index < LEVELS; index++) this.#timeAt[index] = (this.#timeAt[index] as number) * by;
-    this.#waited *= by;
+    this.#compared *= by;
     this.#scale = 1;
   }
 }

@@ -16,6 +16,9 @@ export const CONTEXTS = [
   'family', // any class of the family
 ] as const;
 
+/** Contexts from here on belong to the kind, and not to the class. */
+export const FIRST_WIDE: number = CONTEXTS.indexOf('kind_previous');
+
 /** Context keys of one wait; NaN where a context does not apply. */
 export type ContextKeys = readonly number[];
 
@@ -73,7 +76,7 @@ export function isSessionKey(key: number): boolean {
 
 /** Whether a key's owner is a kind, and not a class. */
 export function kindWide(key: number): boolean {
-  return contextOf(key) >= CONTEXTS.indexOf('kind_previous');
+  return contextOf(key) >= FIRST_WIDE;
 }
 
 /** The id of the class or kind that a context belongs to. */

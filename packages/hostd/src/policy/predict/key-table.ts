@@ -1,5 +1,13 @@
 const FIRST_SIZE = 64;
 
+/** A hash of an exact integer: 32 bits. */
+export function hashOf(key: number): number {
+  const high = Math.floor(key / 2 ** 32);
+  let hash = Math.imul((key - high * 2 ** 32) | 0, 0x9e3779b1) ^ Math.imul(high, 0x85ebca6b);
+  hash = Math.imul(hash ^ (hash >>> 15), 0x2c1b3c6d);
+  return hash ^ (hash >>> 13);
+}
+
 /**
  * A bounded map from exact positive integers to values that forgets what has not been used of late. Open addressing
  * over a typed array: a look-up that misses, which most do, touches one cache line, where a Map of large numbers
@@ -93,10 +101,7 @@ export class KeyTable<V> {
   }
 
   #home(key: number): number {
-    const high = Math.floor(key / 2 ** 32);
-    let hash = Math.imul((key - high * 2 ** 32) | 0, 0x9e3779b1) ^ Math.imul(high, 0x85ebca6b);
-    hash = Math.imul(hash ^ (hash >>> 15), 0x2c1b3c6d);
-    return (hash ^ (hash >>> 13)) & (this.#keys.length - 1);
+    return hashOf(key) & (this.#keys.length - 1);
   }
 
   #move(from: number, to: number): void {

@@ -1,7 +1,7 @@
 import type { Kind, Micros } from '@prewake/sdk/protocol';
 import { Recents } from '../recents.ts';
 import { type ClassStats, type KindStats, newClass, newKind } from './classes.ts';
-import { CONTEXTS, type ContextKeys, contextKeys, kindWide } from './contexts.ts';
+import { CONTEXTS, type ContextKeys, contextKeys, FIRST_WIDE } from './contexts.ts';
 import { dueAt } from './due.ts';
 import { FEATURES, features } from './features.ts';
 import { BINS, binOf, EDGES, WIDTHS } from './grid.ts';
@@ -16,6 +16,11 @@ const SESSION_DECAY = 0.9;
 const KIND_STRENGTH = 2;
 const CLASS_STRENGTH = 8;
 const CONTEXT_STRENGTH = 2;
+
+/** From so many waits on, one in SAMPLED is compared with what was predicted. */
+const WELL_KNOWN_KIND = 1000;
+const WELL_KNOWN_CLASS = 50;
+const SAMPLED = 4;
 
 const SESSION_CONTEXT = CONTEXTS.indexOf('session');
 const REGRESSION = CONTEXTS.length;
@@ -50,6 +55,7 @@ export class Predictor {
   readonly classes: Recents<string, ClassStats>;
   readonly slots: SlotTable;
   nextId = 1;
+  #random = 1;
   #sessions: Recents<string, SessionHistory>;
   #sessionIds = 0;
   #classDensity = newDensity();
@@ -97,12 +103,9 @@ export class Predictor {
     let ofKind = 0;
     for (let e = 0; e < keys.length; e++) {
       const key = keys[e] as number;
-      const slot = Number.isNaN(key) ? undefined : this.slots.use(key);
+      const slot = Number.isNaN(key) ? undefined : (this.slots.use(key) ?? this.#again(prediction, e, key));
       this.#experts[e] = slot;
-      if (!slot) continue;
-      const wide = kindWide(key);
-      if (slot.pending) this.#writePending(slot, prediction, wide);
-      if (wide) ofKind += (common[e] as number) + (own[e] as number);
+      if (slot && e >= FIRST_WIDE) ofKind += (common[e] as number) + (own[e] as number);
     }
     const regression = this.#regression;
     const wideBase = kind.logHazards;
@@ -123,11 +126,17 @@ export class Predictor {
     }
   }
 
-  /** The wait has ended after `us`: learns from it. Writes what was predicted with today's knowledge to `out`. */
-  learn(prediction: Prediction, us: Micros, out: Float64Array): void {
+  /**
+   * The wait has ended after `us`: learns from it. Returns for how many such waits it was compared with what is
+   * predicted, having written that to `out` with today's knowledge; 0: it was not.
+   */
+  learn(prediction: Prediction, us: Micros, out: Float64Array): number {
     const bin = binOf(us);
-    this.predict(prediction, out);
-    this.#learnWeights(prediction, us, bin, out);
+    const times = this.#sample(prediction);
+    if (times > 0) {
+      this.predict(prediction, out);
+      this.#learnWeights(prediction, us, bin, out);
+    }
     this.#learnContexts(prediction, bin);
     const { kind, cls } = prediction;
     const log = Math.log2(Math.max(1, us));
@@ -135,6 +144,17 @@ export class Predictor {
     cls.meanLog = Number.isNaN(cls.meanLog)
       ? log
       : cls.meanLog + (log - cls.meanLog) * Math.max(0.01, 1 / (cls.histogram.events + 1));
+    return times;
+  }
+
+  /**
+   * How waits compare with predictions changes slowly, and comparing costs more than all else: where much is known,
+   * a few at random stand for all. Of a generator of its own, so that a replay learns alike.
+   */
+  #sample({ kind, cls }: Prediction): number {
+    if (kind.histogram.events < WELL_KNOWN_KIND || cls.histogram.events < WELL_KNOWN_CLASS) return 1;
+    this.#random = (Math.imul(this.#random, 1664525) + 1013904223) >>> 0;
+    return this.#random < 2 ** 32 / SAMPLED ? SAMPLED : 0;
   }
 
   /** The session's history takes the wait up. Apart from `learn`, as parts of a wait are learned too. */
@@ -157,9 +177,22 @@ export class Predictor {
     this.#sessions.delete(session);
   }
 
-  #writePending(slot: Slot, { kind, cls }: Prediction, wide: boolean): void {
-    slot.pending = false;
+  /** A context that came once is asked for again: from now on it has a slot. */
+  #again(prediction: Prediction, expert: number, key: number): Slot | undefined {
+    const slot = this.#second(prediction.history, expert, key);
+    if (!slot) return undefined;
+    const { kind, cls } = prediction;
+    const wide = expert >= FIRST_WIDE;
     contextDeviation(slot, wide ? kind.density : classDensity(cls, kind.density, this.#classDensity));
+    return slot;
+  }
+
+  #second(history: SessionHistory, expert: number, key: number): Slot | undefined {
+    const slot = this.slots.second(key, decayOf(expert));
+    if (!slot || expert !== SESSION_CONTEXT) return slot;
+    const surplus = history.claim(key);
+    if (surplus !== undefined) this.slots.delete(surplus);
+    return slot;
   }
 
   #base({ kind, cls }: Prediction): Float32Array | Float64Array {
@@ -184,7 +217,7 @@ export class Predictor {
       let gradient =
         e === REGRESSION ? this.#gradientOfRegression(bin) : this.#gradientOf(this.#experts[e], bin);
       if (gradient === undefined) continue;
-      if (e !== REGRESSION && kindWide(prediction.keys[e] as number)) gradient += wide;
+      if (e >= FIRST_WIDE && e !== REGRESSION) gradient += wide;
       prediction.kind.weights.learn(e, gradient);
       prediction.cls.weights.learn(e, gradient);
     }
@@ -222,13 +255,13 @@ export class Predictor {
     for (let e = 0; e < keys.length; e++) {
       const key = keys[e] as number;
       if (Number.isNaN(key)) continue;
-      const slot = this.slots.obtain(key);
-      slot.histogram.add(bin, e === SESSION_CONTEXT ? SESSION_DECAY : DECAY);
-      slot.pending = slot.histogram.events === 1;
-      if (!slot.pending) contextDeviation(slot, kindWide(key) ? ofKind : ofClass);
-      if (e !== SESSION_CONTEXT) continue;
-      const surplus = history.claim(key);
-      if (surplus !== undefined) this.slots.delete(surplus);
+      const slot = this.slots.use(key) ?? this.#second(history, e, key);
+      if (!slot) {
+        this.slots.first(key, bin);
+        continue;
+      }
+      slot.histogram.add(bin, decayOf(e));
+      contextDeviation(slot, e >= FIRST_WIDE ? ofKind : ofClass);
     }
   }
 
@@ -279,6 +312,10 @@ export function classDensity(cls: ClassStats, ofKind: Density | undefined, out: 
   cls.histogram.density(ofKind?.density ?? UNIFORM, CLASS_STRENGTH, out.density);
   invert(out);
   return out;
+}
+
+function decayOf(expert: number): number {
+  return expert === SESSION_CONTEXT ? SESSION_DECAY : DECAY;
 }
 
 function add(out: Float64Array, { deviation, histogram }: Slot, weight: number): void {

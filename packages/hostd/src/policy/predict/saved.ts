@@ -33,6 +33,8 @@ export interface SavedPredictor {
     meanLog: number | null;
   }[];
   contexts: [number, SavedHistogram][];
+  /** Contexts that came once, and the bin of their wait. */
+  once: [number, number][];
 }
 
 /** All that outlives sessions. */
@@ -59,6 +61,7 @@ export function savePredictor(predictor: Predictor): SavedPredictor {
     contexts: [...predictor.slots.entries()]
       .filter(([key]) => !isSessionKey(key))
       .map(([key, slot]) => [key, saveHistogram(slot.histogram)]),
+    once: [...predictor.slots.once()].filter(([key]) => !isSessionKey(key)),
   };
 }
 
@@ -101,6 +104,10 @@ export function restorePredictor(predictor: Predictor, saved: SavedPredictor): v
     restoreHistogram(slot.histogram, histogram);
     contextDeviation(slot, parent);
     predictor.slots.set(key, slot);
+  }
+  for (const [key, bin] of saved.once) {
+    if (integer(bin) > BINS) throw new RangeError(`no bin ${bin}`);
+    predictor.slots.first(integer(key), bin);
   }
 }
 

@@ -1,29 +1,56 @@
 import { BINS } from './grid.ts';
 import { Histogram, SHARP } from './histogram.ts';
-import { KeyTable } from './key-table.ts';
+import { hashOf, KeyTable } from './key-table.ts';
 
 /** What has been learned of waits in one context, and how it differs from the class as a whole. */
 export class Slot {
   readonly histogram = new Histogram(SHARP);
   /**
    * How its hazards differ from those of the class, or of the kind, in 8-bit steps and up to its histogram's end, as
-   * of the last wait learned; not yet written while `pending`.
+   * of the last wait learned.
    */
   readonly deviation: Int8Array = new Int8Array(BINS);
-  /** Seen once: most contexts never come again, so their deviation waits for the first that does. */
-  pending = false;
 }
 
-/** The contexts of one user, by key. */
+/**
+ * The contexts of one user, by key. Most contexts never come again: of one that came once the bin alone is kept, in
+ * a table where a newer one may take its place, and a slot is taken when it comes again.
+ */
 export class SlotTable extends KeyTable<Slot> {
-  obtain(key: number): Slot {
-    const known = this.use(key);
-    if (known) return known;
-    // What is forgotten is used again: under a flood of new contexts nothing is allocated.
+  readonly #onceKeys: Float64Array;
+  readonly #onceBins: Uint8Array;
+
+  constructor(max: number) {
+    super(max);
+    const size = 2 ** Math.ceil(Math.log2(Math.max(1, max)));
+    this.#onceKeys = new Float64Array(size);
+    this.#onceBins = new Uint8Array(size);
+  }
+
+  /** A context has come for the first time, or again after it was forgotten. */
+  first(key: number, bin: number): void {
+    const at = hashOf(key) & (this.#onceKeys.length - 1);
+    this.#onceKeys[at] = key;
+    this.#onceBins[at] = bin;
+  }
+
+  /** A slot for a context that has come once, with that in it; undefined where it has not. */
+  second(key: number, decay: number): Slot | undefined {
+    const at = hashOf(key) & (this.#onceKeys.length - 1);
+    if (this.#onceKeys[at] !== key) return undefined;
+    this.#onceKeys[at] = 0;
+    // What is forgotten is used again: under a flood of contexts nothing is allocated.
     const slot = this.makeRoom() ?? new Slot();
     slot.histogram.clear();
-    slot.pending = false;
+    slot.histogram.add(this.#onceBins[at] as number, decay);
     this.set(key, slot);
     return slot;
+  }
+
+  /** Contexts that came once, with their bin. */
+  *once(): IterableIterator<[number, number]> {
+    for (const [at, key] of this.#onceKeys.entries()) {
+      if (key !== 0) yield [key, this.#onceBins[at] as number];
+    }
   }
 }
