@@ -3,6 +3,7 @@ import { BINS } from './grid.ts';
 import { type Density, Histogram, newDensity, SMOOTH } from './histogram.ts';
 import { Weights } from './mixture.ts';
 import { Regression } from './regression.ts';
+import { Rows } from './rows.ts';
 
 /** All waits of a kind, for one user. */
 export interface KindStats {
@@ -42,15 +43,22 @@ export function newKind(id: number, name: string, experts: number, features: num
   };
 }
 
-export function newClass(id: number, kind: string, key: string, experts: number): ClassStats {
+/** Room for what is learned of classes, of `experts` experts. */
+export function classRows(experts: number): Rows {
+  return new Rows(Float32Array.BYTES_PER_ELEMENT * (2 * (BINS + 1) + 2 * experts));
+}
+
+export function newClass(id: number, kind: string, key: string, experts: number, rows: Rows): ClassStats {
+  const { page, offset } = rows.take();
+  const row = new Float32Array(page, offset, 2 * (BINS + 1) + 2 * experts);
   return {
     id,
     kind,
     key,
     family: familyOf(key),
-    histogram: new Histogram(SMOOTH),
-    logHazards: new Float32Array(BINS + 1),
-    weights: Weights.ofClass(experts),
+    histogram: new Histogram(SMOOTH, row.subarray(0, BINS + 1)),
+    logHazards: row.subarray(BINS + 1, 2 * (BINS + 1)),
+    weights: Weights.ofClass(row.subarray(2 * (BINS + 1))),
     meanLog: Number.NaN,
   };
 }

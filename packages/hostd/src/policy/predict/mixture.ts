@@ -2,7 +2,7 @@
 const MAX_GRADIENT = 3;
 const RATE = 0.05;
 const FIRST_SQUARES = 10;
-const LEAST = -0.1;
+const LEAST = Math.fround(-0.1);
 const MOST = 2;
 const MOST_OWN = 1;
 
@@ -16,26 +16,30 @@ export interface SavedWeights {
  * hazard of a wait is its class's plus each expert's deviation times its weight.
  */
 export class Weights {
-  readonly values: Float64Array;
-  readonly #squares: Float64Array;
+  readonly values: Float32Array;
+  readonly #squares: Float32Array;
   readonly #least: number;
   readonly #most: number;
 
-  private constructor(size: number, first: number, least: number, most: number) {
-    this.values = new Float64Array(size).fill(first);
-    this.#squares = new Float64Array(size).fill(FIRST_SQUARES);
+  private constructor(room: Float32Array, first: number, least: number, most: number) {
+    const size = room.length / 2;
+    this.values = room.subarray(0, size).fill(first);
+    this.#squares = room.subarray(size).fill(FIRST_SQUARES);
     this.#least = least;
     this.#most = most;
   }
 
   /** The weights of a kind. */
   static ofKind(size: number): Weights {
-    return new Weights(size, 0.25, LEAST, MOST);
+    return new Weights(new Float32Array(2 * size), 0.25, LEAST, MOST);
   }
 
-  /** What a class adds to its kind's weights. */
-  static ofClass(size: number): Weights {
-    return new Weights(size, 0, -MOST_OWN, MOST_OWN);
+  /**
+   * What a class adds to its kind's weights.
+   * @param room for two numbers an expert
+   */
+  static ofClass(room: Float32Array): Weights {
+    return new Weights(room, 0, -MOST_OWN, MOST_OWN);
   }
 
   /** @param gradient of the log likelihood by the expert's weight */

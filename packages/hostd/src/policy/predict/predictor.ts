@@ -1,11 +1,12 @@
 import type { Kind, Micros } from '@prewake/sdk/protocol';
 import { Recents } from '../recents.ts';
-import { type ClassStats, type KindStats, newClass, newKind } from './classes.ts';
+import { type ClassStats, classRows, type KindStats, newClass, newKind } from './classes.ts';
 import { CONTEXTS, type ContextKeys, contextKeys, FIRST_WIDE } from './contexts.ts';
 import { dueAt } from './due.ts';
 import { FEATURES, features } from './features.ts';
 import { BINS, binOf, EDGES, WIDTHS } from './grid.ts';
 import { type Density, invert, logHazards, newDensity, STEP, UNIFORM } from './histogram.ts';
+import type { Rows } from './rows.ts';
 import { SessionHistory } from './session-history.ts';
 import { type Slot, SlotTable } from './slots.ts';
 
@@ -54,6 +55,7 @@ export class Predictor {
   readonly kinds = new Recents<string, KindStats>(MAX_KINDS);
   readonly classes: Recents<string, ClassStats>;
   readonly slots: SlotTable;
+  readonly rows: Rows = classRows(EXPERTS);
   nextId = 1;
   #random = 1;
   #sessions: Recents<string, SessionHistory>;
@@ -277,7 +279,7 @@ export class Predictor {
     const name = `${kind}\0${key}`;
     const known = this.classes.use(name);
     if (known) return known;
-    const cls = newClass(this.#id(), kind, key, EXPERTS);
+    const cls = newClass(this.#id(), kind, key, EXPERTS, this.rows);
     this.classes.set(name, cls);
     return cls;
   }

@@ -7,7 +7,6 @@ import { type Density, type Histogram, logHazards, newDensity } from './histogra
 import type { SavedWeights } from './mixture.ts';
 import { classDensity, contextDeviation, type Predictor, refreshKind } from './predictor.ts';
 import type { SavedRegression } from './regression.ts';
-import { Slot } from './slots.ts';
 
 /** A histogram: total, events, mean, variance, largest count, counts as text. */
 export type SavedHistogram = [number, number, number, number, number, string];
@@ -87,7 +86,13 @@ export function restorePredictor(predictor: Predictor, saved: SavedPredictor): v
   }
   const classes = new Map<number, Density>();
   for (const entry of saved.classes) {
-    const cls = newClass(integer(entry.id), text(entry.kind), text(entry.key), CONTEXTS.length + 1);
+    const cls = newClass(
+      integer(entry.id),
+      text(entry.kind),
+      text(entry.key),
+      CONTEXTS.length + 1,
+      predictor.rows,
+    );
     restoreHistogram(cls.histogram, entry.histogram);
     cls.weights.restore(entry.weights);
     cls.meanLog = entry.meanLog === null ? Number.NaN : finite(entry.meanLog);
@@ -100,7 +105,7 @@ export function restorePredictor(predictor: Predictor, saved: SavedPredictor): v
     const parent = (kindWide(integer(key)) ? kinds : classes).get(ownerOf(key));
     // Its class has been forgotten: what differs from it means nothing.
     if (!parent) continue;
-    const slot = new Slot();
+    const slot = predictor.slots.create();
     restoreHistogram(slot.histogram, histogram);
     contextDeviation(slot, parent);
     predictor.slots.set(key, slot);
