@@ -5,6 +5,7 @@ import type { WakeupCost } from '../policy/index.ts';
 import { type AttributionOptions, defaultAttributionOptions } from './options.ts';
 import { ProcessAttribution, type TidOf } from './process-attribution.ts';
 import { reportOf, sourceOf, unknownReport } from './report.ts';
+import type { StepSpan } from './step-table.ts';
 import type { Tally } from './tally.ts';
 
 /** What came of looking: reports that are due, and what wakeups cost. */
@@ -142,26 +143,33 @@ export class Attribution implements RecordSink {
     const overdue = (t: number) => now >= t + this.#options.graceNs;
     for (const process of this.#processes) {
       process.wakeups(overdue, (cost) => out.wakeupCost(cost));
-      for (const step of process.ending) {
-        const known = step.incomplete !== 'recorder_off' && step.incomplete !== 'recorder_late';
-        const recorded = process.isRecorded(step.thread, step.to);
-        if (known && !recorded && !overdue(step.to)) continue;
-        process.ending.delete(step);
-        step.reported = true;
-        const incomplete = step.incomplete ?? (recorded ? undefined : 'open');
-        out.report(
-          step.session,
-          known
-            ? reportOf(step.id, process.tallyOf(step), this.#available, incomplete)
-            : unknownReport(step.id, this.#source, step.incomplete as string),
-        );
-      }
+      this.#report(process, overdue, out);
       const until = process.announcedUntil(now, this.#lookedAt);
       // Not at every look: in bulk it is cheaper.
       if (until - process.settledTo >= this.#options.settleLagNs.idle / 2) process.settle(until);
     }
     this.#lookedAt = now;
     this.#forgetProcesses();
+  }
+
+  /** The steps of a process that can be told of now. Each slice is charged once for all of them. */
+  #report(process: ProcessAttribution, overdue: (t: number) => boolean, out: Findings): void {
+    const told: { step: StepSpan; incomplete: string | undefined }[] = [];
+    for (const step of process.ending) {
+      const known = step.incomplete !== 'recorder_off' && step.incomplete !== 'recorder_late';
+      const recorded = process.isRecorded(step.thread, step.to);
+      if (known && !recorded && !overdue(step.to)) continue;
+      process.ending.delete(step);
+      step.reported = true;
+      if (known) told.push({ step, incomplete: recorded ? undefined : 'open' });
+      else out.report(step.session, unknownReport(step.id, this.#source, step.incomplete as string));
+    }
+    if (told.length === 0) return;
+    const tallies = process.talliesOf(told.map(({ step }) => step));
+    for (const { step, incomplete } of told) {
+      const tally = tallies.get(step) as Tally;
+      out.report(step.session, reportOf(step.id, tally, this.#available, step.incomplete ?? incomplete));
+    }
   }
 
   /** Whether a step is kept. Beyond the limit of open steps one is not, and nothing can be told of it. */

@@ -38,7 +38,7 @@ export const defaultAttributionOptions: AttributionOptions = {
   settleLagNs: { idle: 50e6, busy: 2e9 },
   graceNs: 150e6,
   limits: {
-    steps: 1024,
+    steps: 512,
     waits: 4096,
     slices: 65_536,
     marks: 65_536,

@@ -180,17 +180,20 @@ export class ProcessAttribution {
     return (this.#threads.get(tid)?.offAt ?? 0) >= t;
   }
 
-  /** The sums of a step that has ended, with what is not settled yet. */
-  tallyOf(step: StepSpan): Tally {
-    // Its only client has told of all that came before the end that it told of.
-    if (this.sessions.size === 1 && this.isRecorded(step.thread, step.to)) this.settle(step.to);
-    const tally = step.tally.clone();
-    const sink = this.#ledger.into((owner) => (owner === step ? tally : undefined));
+  /** The sums of steps that have ended, with what is not settled yet. */
+  talliesOf(ended: readonly StepSpan[]): Map<StepSpan, Tally> {
+    // Its only client has told of all that came before the ends that it told of.
+    if (this.sessions.size === 1)
+      for (const step of ended) if (this.isRecorded(step.thread, step.to)) this.settle(step.to);
+    const tallies = new Map(ended.map((step) => [step, step.tally.clone()]));
+    const sink = this.#ledger.into((owner) => tallies.get(owner));
+    const from = Math.min(...ended.map((step) => step.from));
+    const to = Math.max(...ended.map((step) => step.to));
     for (const thread of this.#threads.values()) {
-      for (let i = thread.firstAfter(step.from); i < thread.slices.length; i++)
-        if ((thread.slices[i] as StoredSlice).start < step.to) charge(thread, i, this.#owners, sink);
+      for (let i = thread.firstAfter(from); i < thread.slices.length; i++)
+        if ((thread.slices[i] as StoredSlice).start < to) charge(thread, i, this.#owners, sink);
     }
-    return tally;
+    return tallies;
   }
 
   /** The wakeups that ended waits, where they are recorded; with `force`, the others are given up. */
