@@ -44,7 +44,7 @@ export const defaultSessionLimits: SessionLimits = {
   openSteps: 10_000,
   openWaits: 4096,
   openPoolRequests: 4096,
-  backlogBytes: 256 * 1024,
+  backlogBytes: 1024 * 1024,
   errors: 100,
 };
 
