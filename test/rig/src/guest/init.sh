@@ -18,8 +18,6 @@ mount --move /proc /root/proc
 mount --move /sys /root/sys
 mount --move /dev /root/dev
 cd /root
-mount -t tmpfs tmpfs tmp
-chmod 1777 tmp
 mount -t tmpfs tmpfs run
 mkdir -p run/rig dev/pts dev/shm
 mount -t devpts devpts dev/pts
