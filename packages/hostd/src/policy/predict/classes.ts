@@ -24,7 +24,7 @@ export interface ClassStats {
   readonly key: string;
   readonly family: number;
   readonly histogram: Histogram;
-  /** Log hazards, backed off to the kind, as of the last wait learned. */
+  /** Log hazards, backed off to the kind, refreshed now and then, as a kind's. */
   readonly logHazards: Float32Array;
   readonly weights: Weights;
   /** Mean length, log2 of microseconds; NaN before the first. */

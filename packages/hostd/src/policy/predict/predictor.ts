@@ -109,19 +109,9 @@ export class Predictor {
       this.#experts[e] = slot;
       if (slot && e >= FIRST_WIDE) ofKind += (common[e] as number) + (own[e] as number);
     }
-    const regression = this.#regression;
-    const wideBase = kind.logHazards;
-    const ofClass = 1 - ofKind;
-    if (ofRegression !== 0) {
-      for (let b = 0; b < BINS; b++)
-        out[b] =
-          ofClass * (base[b] as number) +
-          ofKind * (wideBase[b] as number) +
-          ofRegression * (regression[b] as number);
-    } else {
-      for (let b = 0; b < BINS; b++)
-        out[b] = ofClass * (base[b] as number) + ofKind * (wideBase[b] as number);
-    }
+    for (let b = 0; b < BINS; b++) out[b] = base[b] as number;
+    if (ofKind !== 0) blend(out, kind.logHazards, ofKind);
+    if (ofRegression !== 0) addAll(out, this.#regression, ofRegression);
     for (let e = 0; e < keys.length; e++) {
       const slot = this.#experts[e];
       if (slot) add(out, slot, ((common[e] as number) + (own[e] as number)) * STEP);
@@ -253,7 +243,7 @@ export class Predictor {
     const ofKind = kind.density;
     cls.histogram.add(bin, DECAY);
     const ofClass = classDensity(cls, ofKind, this.#classDensity);
-    logHazards(ofClass, cls.logHazards);
+    if (dueAt(cls.histogram.events)) logHazards(ofClass, cls.logHazards);
     for (let e = 0; e < keys.length; e++) {
       const key = keys[e] as number;
       if (Number.isNaN(key)) continue;
@@ -318,6 +308,16 @@ export function classDensity(cls: ClassStats, ofKind: Density | undefined, out: 
 
 function decayOf(expert: number): number {
   return expert === SESSION_CONTEXT ? SESSION_DECAY : DECAY;
+}
+
+/** Moves `out` towards `other` by a part of what lies between. */
+function blend(out: Float64Array, other: Float32Array, part: number): void {
+  for (let b = 0; b < BINS; b++)
+    out[b] = (out[b] as number) + part * ((other[b] as number) - (out[b] as number));
+}
+
+function addAll(out: Float64Array, other: Float64Array, weight: number): void {
+  for (let b = 0; b < BINS; b++) out[b] = (out[b] as number) + weight * (other[b] as number);
 }
 
 function add(out: Float64Array, { deviation, histogram }: Slot, weight: number): void {

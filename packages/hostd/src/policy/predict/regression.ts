@@ -55,9 +55,11 @@ export class Regression {
     const whole = Math.floor(from);
     const part = from - whole;
     const hazards = this.#shiftable;
+    let low = hazards[whole] as number;
     for (let b = 0; b < BINS; b++) {
-      const low = hazards[b + whole] as number;
-      const own = low + ((hazards[b + whole + 1] as number) - low) * part - (LOG_WIDTHS[b] as number);
+      const next = hazards[b + whole + 1] as number;
+      const own = low + (next - low) * part - (LOG_WIDTHS[b] as number);
+      low = next;
       const off = own - (base[b] as number);
       out[b] = off > MAX_DEVIATION ? MAX_DEVIATION : Math.max(off, -MAX_DEVIATION);
     }
