@@ -47,7 +47,7 @@ export interface PredictorLimits {
   maxSessions: number;
 }
 
-const NOTHING = new Float64Array(BINS + 1);
+const NOTHING = new Float32Array(BINS + 1);
 logHazards(newDensity(), NOTHING);
 
 /** Predicts the waits of one user from the user's own past. */
@@ -109,8 +109,7 @@ export class Predictor {
       this.#experts[e] = slot;
       if (slot && e >= FIRST_WIDE) ofKind += (common[e] as number) + (own[e] as number);
     }
-    for (let b = 0; b < BINS; b++) out[b] = base[b] as number;
-    if (ofKind !== 0) blend(out, kind.logHazards, ofKind);
+    blend(base, kind.logHazards, ofKind, out);
     if (ofRegression !== 0) addAll(out, this.#regression, ofRegression);
     for (let e = 0; e < keys.length; e++) {
       const slot = this.#experts[e];
@@ -187,7 +186,7 @@ export class Predictor {
     return slot;
   }
 
-  #base({ kind, cls }: Prediction): Float32Array | Float64Array {
+  #base({ kind, cls }: Prediction): Float32Array {
     if (cls.histogram.events > 0) return cls.logHazards;
     return kind.histogram.events > 0 ? kind.logHazards : NOTHING;
   }
@@ -310,10 +309,10 @@ function decayOf(expert: number): number {
   return expert === SESSION_CONTEXT ? SESSION_DECAY : DECAY;
 }
 
-/** Moves `out` towards `other` by a part of what lies between. */
-function blend(out: Float64Array, other: Float32Array, part: number): void {
-  for (let b = 0; b < BINS; b++)
-    out[b] = (out[b] as number) + part * ((other[b] as number) - (out[b] as number));
+/** Writes what lies between two, `part` of the way to the second. */
+function blend(one: Float32Array, other: Float32Array, part: number, out: Float64Array): void {
+  const rest = 1 - part;
+  for (let b = 0; b < BINS; b++) out[b] = rest * (one[b] as number) + part * (other[b] as number);
 }
 
 function addAll(out: Float64Array, other: Float64Array, weight: number): void {

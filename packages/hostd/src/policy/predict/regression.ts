@@ -48,7 +48,7 @@ export class Regression {
   }
 
   /** Writes log hazards less `base`. False while it knows too little. */
-  deviation(features: readonly number[], base: Float32Array | Float64Array, out: Float64Array): boolean {
+  deviation(features: readonly number[], base: Float32Array, out: Float64Array): boolean {
     if (this.errors.events < WARM_UP) return false;
     // The middle of bin b stands at b + 0.5.
     const from = BINS + MIDDLE + 0.5 - clamp(this.#position(features), MIDDLE - BINS, MIDDLE + BINS);
