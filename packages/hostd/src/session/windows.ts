@@ -23,6 +23,7 @@ export interface WaitOutcome {
   armed: boolean;
   /** That, or the session's active window. */
   open: boolean;
+  /** Armed within the wait, microseconds. */
   armedUs: number;
   waitUs: number;
   cancelled: boolean;
@@ -140,7 +141,7 @@ export class Windows {
     const armed = wait.claim !== undefined;
     const open = armed || this.#active.has(claimant.id);
     if (!frame.cancelled) this.#renewActive(wait);
-    this.#forget(wait);
+    this.#forget(wait, frame.at);
     this.#options.policy.waitEnded({ wait: wait.name, at: frame.at, cancelled: frame.cancelled });
     return {
       wait: wait.name,
@@ -257,7 +258,8 @@ export class Windows {
     this.onEvent?.({ type: 'refused', session: wait.claimant.id, wait: wait.name, at: now, grant });
   }
 
-  #release(wait: OpenWait): void {
+  /** @param ended when the wait ended, where it did: what is held after that is not time waited */
+  #release(wait: OpenWait, ended = Number.POSITIVE_INFINITY): void {
     this.#options.deadlines.cancel(wait.deadline);
     wait.deadline = undefined;
     const claim = wait.claim;
@@ -265,13 +267,13 @@ export class Windows {
     wait.claim = undefined;
     const now = this.#options.now();
     const armedUs = now - claim.since;
-    wait.armedUs += armedUs;
+    wait.armedUs += Math.max(0, Math.min(now, ended) - claim.since);
     this.#options.claims.drop(claim);
     this.onEvent?.({ type: 'released', session: wait.claimant.id, wait: wait.name, at: now, armedUs });
   }
 
-  #forget(wait: OpenWait): void {
-    this.#release(wait);
+  #forget(wait: OpenWait, ended?: Micros): void {
+    this.#release(wait, ended);
     this.#waits.delete(wait.name);
   }
 
