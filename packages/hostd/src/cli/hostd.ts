@@ -39,6 +39,7 @@ async function runHostd(flags: HostdFlags): Promise<void> {
     if (LOG_LEVELS.indexOf(level) <= loudest) process.stderr.write(`${line}\n`);
   };
 
+  const { yieldToWoken } = await import('../kernel/own-scheduling.ts');
   // Heard from the first moment: a signal during the start ends hostd as cleanly as a later one.
   const { startDaemon } = await import('../daemon/daemon.ts');
   let started = (_daemon: Daemon) => {};
@@ -67,4 +68,6 @@ async function runHostd(flags: HostdFlags): Promise<void> {
       process.exit(EXIT.ok);
     });
   started(await startDaemon(config, { dryRun: flags.dryRun === true, log }));
+  // After the start: its children keep the scheduling that they were born with.
+  yieldToWoken();
 }

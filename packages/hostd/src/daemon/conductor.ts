@@ -1,4 +1,4 @@
-import type { ClientFrame, Micros, WindowFrame } from '@prewake/sdk/protocol';
+import type { ClientFrame, Micros, StepEndFrame, WindowFrame } from '@prewake/sdk/protocol';
 import type { Reports } from '../session/reports.ts';
 import type { FrameHandler, Session } from '../session/session.ts';
 import type { WaitOutcome, Windows } from '../session/windows.ts';
@@ -21,6 +21,8 @@ export class Conductor implements FrameHandler {
   readonly #counting: boolean;
   readonly #now: () => Micros;
   readonly #onEnded: (session: Session) => void;
+  /** Frames that attribution is still to be told of, in their order. */
+  readonly #told: { session: Session; frame: ClientFrame; reported: boolean }[] = [];
 
   constructor(options: {
     windows: Windows;
@@ -65,14 +67,22 @@ export class Conductor implements FrameHandler {
         session.send({ type: 'pong', id: frame.id, at: this.#now() });
         return;
     }
-    if (frame.type === 'step_end' && session.openSteps.get(frame.id)?.report !== false)
-      this.#reports.stepEnding(session, frame.id);
-    // Counters know only what was added since they were last read.
-    if (frame.type === 'step' && this.#counting) this.#reports.drain();
-    this.#attribution.frame(session.id, frame);
+    const reported = frame.type === 'step_end' && session.openSteps.get(frame.id)?.report !== false;
+    // What has come with it may be a hint, and that one has a deadline: attribution has none.
+    if (this.#told.push({ session, frame, reported }) === 1) queueMicrotask(() => this.#attribute());
+  }
+
+  #attribute(): void {
+    for (const { session, frame, reported } of this.#told.splice(0)) {
+      if (reported) this.#reports.stepEnding(session, (frame as StepEndFrame).id);
+      // Counters know only what was added since they were last read.
+      if (frame.type === 'step' && this.#counting) this.#reports.drain();
+      this.#attribution.frame(session.id, frame);
+    }
   }
 
   ended(session: Session): void {
+    this.#attribute();
     this.#reports.sessionEnded(session);
     this.#windows.sessionEnded(session, session.openWaits.keys());
     this.#attribution.sessionEnded(session.id);

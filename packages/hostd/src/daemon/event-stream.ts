@@ -17,7 +17,7 @@ export interface DaemonEvent {
 interface Reader {
   /** Sees its own events only; undefined sees all. */
   readonly uid: number | undefined;
-  pending: string;
+  pending: [sequence: number, event: DaemonEvent][];
 }
 
 /**
@@ -37,7 +37,7 @@ export class EventStream {
   add(response: ServerResponse, uid: number | undefined): void {
     response.writeHead(200, { 'content-type': 'text/event-stream', 'cache-control': 'no-store' });
     response.write(': prewake\n\n');
-    this.#readers.set(response, { uid, pending: '' });
+    this.#readers.set(response, { uid, pending: [] });
     response.on('close', () => this.#readers.delete(response));
   }
 
@@ -45,10 +45,10 @@ export class EventStream {
   emit(event: () => DaemonEvent): void {
     if (this.#readers.size === 0) return;
     const made = event();
-    const text = `id: ${++this.#sequence}\nevent: ${made.type}\ndata: ${JSON.stringify(made)}\n\n`;
+    const sequence = ++this.#sequence;
     for (const reader of this.#readers.values())
       if (reader.uid === undefined || made.uid === EVERYONE || made.uid === reader.uid)
-        reader.pending += text;
+        reader.pending.push([sequence, made]);
     this.#flush ??= setImmediate(() => this.#write());
   }
 
@@ -62,10 +62,13 @@ export class EventStream {
     clearImmediate(this.#flush);
     this.#flush = undefined;
     for (const [response, reader] of this.#readers) {
-      if (reader.pending === '') continue;
-      response.write(reader.pending);
-      reader.pending = '';
+      if (reader.pending.length === 0) continue;
+      response.write(reader.pending.splice(0).map(textOf).join(''));
       if (response.writableLength > MAX_BACKLOG) response.destroy();
     }
   }
+}
+
+function textOf([sequence, event]: [number, DaemonEvent]): string {
+  return `id: ${sequence}\nevent: ${event.type}\ndata: ${JSON.stringify(event)}\n\n`;
 }

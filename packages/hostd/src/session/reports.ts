@@ -28,6 +28,7 @@ export class Reports {
   readonly #flushes = new Map<Session, Deadline>();
   #drainedAt = 0;
   #telling: NodeJS.Immediate | undefined;
+  #stale: NodeJS.Immediate | undefined;
   #look = 0;
   #next: Deadline | undefined;
   readonly records = { read: 0, lost: 0 };
@@ -60,7 +61,12 @@ export class Reports {
 
   /** hostd is awake anyway: reads what has gathered, where no step's end has asked for it lately. */
   drainIfStale(): void {
-    if (this.#now() - this.#drainedAt > STALE_US) this.drain();
+    if (this.#now() - this.#drainedAt <= STALE_US || this.#stale) return;
+    // After the hints that have come with this one.
+    this.#stale = setImmediate(() => {
+      this.#stale = undefined;
+      this.drain();
+    });
   }
 
   sessionEnded(session: Session): void {
