@@ -29,10 +29,6 @@ export class EventStream {
   #sequence = 0;
   #flush: NodeJS.Immediate | undefined;
 
-  get hasReaders(): boolean {
-    return this.#readers.size > 0;
-  }
-
   /** @param uid sees its own events only; undefined sees all */
   add(response: ServerResponse, uid: number | undefined): void {
     response.writeHead(200, { 'content-type': 'text/event-stream', 'cache-control': 'no-store' });

@@ -110,10 +110,6 @@ export class Session implements Claimant {
     return [`user:${this.payer.user}`, `cgroup:${this.payer.cgroup}`];
   }
 
-  get closed(): boolean {
-    return this.#closed;
-  }
-
   /** Sends at once: only where the agent is awake and asks, for a frame that comes in mid-wait would wake it. */
   send(frame: HostdFrame): void {
     if (this.#closed) return;
