@@ -33,6 +33,9 @@ interface Account {
 /** A lease outlives what is paid for by this much, so that the renewal, and not the expiry, decides. */
 const LEASE_GRACE_US = 20_000;
 
+/** Nothing is held for longer past its payment: the guardian restores what a hostd that does not answer holds. */
+const LATEST_US = 1_000_000;
+
 export interface ClaimsOptions {
   budget: Budget;
   guards: GuardController;
@@ -93,14 +96,17 @@ export class Claims {
   /**
    * Lets go, and gets back what was paid for later and that no other claim uses. What was held for longer than was
    * paid for, for a timer was late, is owed.
+   *
+   * @returns when its guards were let go: by now, or by the guardian long before a hostd that was stopped went on
    */
-  drop(claim: Claim): void {
+  drop(claim: Claim): Micros {
     const { budget, guards, now } = this.#options;
     const { account } = claim;
     guards.release(claim.hold);
     account.claims.delete(claim);
     const at = now();
-    let needed = at;
+    const letGo = Math.min(at, claim.paidUntil + LATEST_US);
+    let needed = Math.min(at, account.paidUntil + LATEST_US);
     for (const other of account.claims) needed = Math.max(needed, other.paidUntil);
     const unused = account.paidUntil - needed;
     if (unused > 0) {
@@ -108,6 +114,7 @@ export class Claims {
       account.paidUntil = needed;
     } else if (account.claims.size === 0) budget.charge(account.payer, -account.rate * unused, at);
     if (account.claims.size === 0) this.#accounts.delete(account.key);
+    return letGo;
   }
 
   #account(claimant: Claimant, tid: number, request: WindowRequest): Account {

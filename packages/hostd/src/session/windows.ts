@@ -265,11 +265,10 @@ export class Windows {
     const claim = wait.claim;
     if (!claim) return;
     wait.claim = undefined;
-    const now = this.#options.now();
-    const armedUs = now - claim.since;
-    wait.armedUs += Math.max(0, Math.min(now, ended) - claim.since);
-    this.#options.claims.drop(claim);
-    this.onEvent?.({ type: 'released', session: wait.claimant.id, wait: wait.name, at: now, armedUs });
+    const at = this.#options.claims.drop(claim);
+    wait.armedUs += Math.max(0, Math.min(at, ended) - claim.since);
+    const armedUs = at - claim.since;
+    this.onEvent?.({ type: 'released', session: wait.claimant.id, wait: wait.name, at, armedUs });
   }
 
   #forget(wait: OpenWait, ended?: Micros): void {
