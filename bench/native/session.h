@@ -32,7 +32,7 @@ static inline void sleep_until(double us)
 }
 
 /* Connects, upgrades, and leaves the socket non-blocking. Ends the program where that fails. */
-static int open_session(const char *path)
+static inline int open_session(const char *path)
 {
 	static const char hello[] = "GET /v1/session HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\n"
 				    "Upgrade: prewake/1\r\nPrewake-Client: bench/1\r\n\r\n";

@@ -3,6 +3,7 @@ import { decide } from './decide.ts';
 import { decode } from './decode.ts';
 import { effect } from './effect.ts';
 import { hintLatency } from './hint-latency.ts';
+import { kick } from './kick.ts';
 import { lifecycle } from './lifecycle.ts';
 import { load } from './load.ts';
 import { prediction } from './prediction.ts';
@@ -19,6 +20,7 @@ export const benches: readonly Bench[] = [
   load,
   lifecycle,
   rest,
+  kick,
   effect,
   attributionCost,
   decode,

@@ -1,7 +1,6 @@
 import { idleDriver, idleStates, trustedLatency } from '../kernel/cpuidle.ts';
 import { cpuCapacities, onlineCpus } from '../kernel/cpus.ts';
 import type { Kernel } from '../kernel/kernel.ts';
-import { errorCode } from '../kernel/libc.ts';
 import type { Availability, Effect, Guard, Judgement, Target, WindowRequest } from './guard.ts';
 import { idleEffect, idleLimit, idleUnlimited, judgeIdle } from './idle-limit.ts';
 
@@ -15,7 +14,6 @@ export class IdleCpuGuard implements Guard {
   readonly #kernel: Kernel;
   readonly #limits = new Map<string, string>();
   #capacities: Map<number, number> | undefined;
-  #kickFailed = false;
 
   constructor(kernel: Kernel) {
     this.#kernel = kernel;
@@ -75,15 +73,7 @@ export class IdleCpuGuard implements Guard {
 
   /** The kernel does not tell a sleeping CPU about its new limit. */
   kick(target: Target): void {
-    if (this.#kickFailed || this.#kernel.root !== '/') return;
-    try {
-      this.#kernel.kicker.kick(cpuOf(target));
-    } catch (error) {
-      this.#kernel.kicker.forget(cpuOf(target));
-      // Without perf the limit is seen at the CPU's next wakeup; an offline CPU needs no kick.
-      if (errorCode(error) !== 'ENODEV') this.#kickFailed = true;
-      throw error;
-    }
+    if (this.#kernel.root === '/') this.#kernel.kicker.kick(cpuOf(target));
   }
 
   isOurs(_target: Target, written: string, _readBackThen: string | undefined, readNow: string): boolean {

@@ -1,7 +1,6 @@
 import { type IdleState, idleDriver, idleStates, trustedLatency } from '../kernel/cpuidle.ts';
 import { cpuCapacities, onlineCpus } from '../kernel/cpus.ts';
 import type { Kernel } from '../kernel/kernel.ts';
-import { errorCode } from '../kernel/libc.ts';
 import type { Availability, Effect, Guard, Judgement, Target, WindowRequest } from './guard.ts';
 import { idleEffect, idleUnlimited, judgeIdle } from './idle-limit.ts';
 
@@ -68,12 +67,7 @@ export class IdleStateGuard implements Guard {
   kick(target: Target): void {
     const { cpu, state } = stateOf(target);
     if (this.#kernel.root !== '/' || state !== this.#sleeping(cpu).at(-1)?.index) return;
-    try {
-      this.#kernel.kicker.kick(cpu);
-    } catch (error) {
-      this.#kernel.kicker.forget(cpu);
-      if (errorCode(error) !== 'ENODEV') throw error;
-    }
+    this.#kernel.kicker.kick(cpu);
   }
 
   isOurs(_target: Target, written: string, _readBackThen: string | undefined, readNow: string): boolean {

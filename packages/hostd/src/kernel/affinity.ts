@@ -22,9 +22,15 @@ export function allowedCpus(tid: number): number[] {
 
 /** @throws PrewakeError PREWAKE_SYSCALL_FAILED: EINVAL where no CPU of it is in the thread's cpuset. */
 export function setAllowedCpus(writer: KernelWriter, tid: number, cpus: readonly number[]): void {
-  mask.fill(0);
-  for (const cpu of cpus) mask[cpu >> 3] = (mask[cpu >> 3] as number) | (1 << (cpu & 7));
+  affinityMask(cpus);
   writer.run('sched_setaffinity', `tid ${tid}`, cpus.join(','), () =>
     checked(libc().sched_setaffinity(tid, BYTES, mask), `sched_setaffinity of ${tid}`),
   );
+}
+
+/** A cpu_set_t with these CPUs. The buffer is reused. */
+export function affinityMask(cpus: readonly number[]): Buffer {
+  mask.fill(0);
+  for (const cpu of cpus) mask[cpu >> 3] = (mask[cpu >> 3] as number) | (1 << (cpu & 7));
+  return mask;
 }

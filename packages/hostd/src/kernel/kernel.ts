@@ -1,5 +1,5 @@
 import { ControlFiles } from './control-files.ts';
-import { CpuKicker } from './perf-kick.ts';
+import { CpuKicker } from './cpu-kicker.ts';
 import { KernelWriter, type SyscallTap } from './writer.ts';
 
 /** The machine's controls below one root directory. */

@@ -12,11 +12,11 @@ interface Libc {
   ioctl(fd: number, request: number, argument: number): number;
   clock_gettime(clock: number, timespec: BigInt64Array): number;
   signal(signal: number, handler: number): number;
+  sched_getcpu(): number;
   sched_getaffinity(pid: number, size: number, mask: Buffer): number;
   sched_setaffinity(pid: number, size: number, mask: Buffer): number;
-  /** syscall(2) with integer arguments and one pointer, in the two orders that are needed here. */
+  /** syscall(2) with integer arguments and one pointer. */
   syscallIntPtr(number: number, a: number, pointer: Buffer, b: number, c: number): number;
-  syscallPtr(number: number, pointer: Buffer, a: number, b: number, c: number, d: number): number;
 }
 
 let loaded: Libc | undefined;
@@ -36,10 +36,10 @@ export function libc(): Libc {
       ioctl: self.func('int ioctl(int, unsigned long, long)'),
       clock_gettime: self.func('int clock_gettime(int, void *)'),
       signal: self.func('intptr_t signal(int, intptr_t)'),
+      sched_getcpu: self.func('int sched_getcpu()'),
       sched_getaffinity: self.func('int sched_getaffinity(int, size_t, void *)'),
       sched_setaffinity: self.func('int sched_setaffinity(int, size_t, void *)'),
       syscallIntPtr: self.func('long syscall(long, long, void *, long, long)'),
-      syscallPtr: self.func('long syscall(long, void *, long, long, long, long)'),
     };
   } catch (cause) {
     throw new PrewakeError('PREWAKE_FFI_UNAVAILABLE', 'the C library could not be loaded through koffi', {
@@ -51,7 +51,11 @@ export function libc(): Libc {
 
 /** errno of the last libc call, as a name: `EBUSY`. */
 export function errnoName(): string {
-  const number = koffi.errno();
+  return errnoNamed(koffi.errno());
+}
+
+/** An errno as a name: `EBUSY`. */
+export function errnoNamed(number: number): string {
   for (const [name, value] of Object.entries(koffi.os.errno)) if (value === number) return name;
   return `errno ${number}`;
 }
@@ -59,9 +63,13 @@ export function errnoName(): string {
 /** Throws what `errno` says, with Node's `code` on the cause, if a call returned -1. */
 export function checked(result: number, what: string): number {
   if (result >= 0) return result;
-  const name = errnoName();
+  throw syscallFailed(what, errnoName());
+}
+
+/** @param name errno's, as Node's errors have it: it becomes the cause's `code` */
+export function syscallFailed(what: string, name: string): PrewakeError {
   const cause = Object.assign(new Error(`${what}: ${name}`), { code: name });
-  throw new PrewakeError('PREWAKE_SYSCALL_FAILED', `${what} failed with ${name}`, { cause });
+  return new PrewakeError('PREWAKE_SYSCALL_FAILED', `${what} failed with ${name}`, { cause });
 }
 
 /** The errno name of an error from Node's fs or from {@link checked}; undefined for any other error. */
@@ -73,8 +81,8 @@ export function errorCode(error: unknown): string | undefined {
 }
 
 const NUMBERS = {
-  x64: { sched_setattr: 314, sched_getattr: 315, perf_event_open: 298 },
-  arm64: { sched_setattr: 274, sched_getattr: 275, perf_event_open: 241 },
+  x64: { sched_setattr: 314, sched_getattr: 315 },
+  arm64: { sched_setattr: 274, sched_getattr: 275 },
 } as const;
 
 /** A system call's number on this architecture; undefined where it is not known. */
