@@ -1,13 +1,16 @@
 import { type Micros, monotonicMicros } from '@prewake/sdk/protocol';
 import { createGuardController, type GuardConfig, type MachineGuards } from '../guards/index.ts';
+import { Alarm } from '../kernel/alarm.ts';
 import { openRecorder } from '../kernel/bpf/index.ts';
+import { OwnPlacement } from '../kernel/own-placement.ts';
 import { PowerConditionsReader } from '../kernel/power-conditions.ts';
 import type { Recorder } from '../kernel/recorder.ts';
 import { ThreadCpus } from '../kernel/thread-cpus.ts';
 import { threadRole } from '../kernel/threads.ts';
 import { type ConfigurableBudget, createBudget, createPolicy, type LearningPolicy } from '../policy/index.ts';
 import { Claims } from '../session/claims.ts';
-import { Deadlines } from '../session/deadlines.ts';
+import { Deadlines, type DeadlineTimer } from '../session/deadlines.ts';
+import { HoppingTimer } from '../session/hopping-timer.ts';
 import { Reports } from '../session/reports.ts';
 import type { Session } from '../session/session.ts';
 import { Sessions } from '../session/sessions.ts';
@@ -64,7 +67,7 @@ export async function makeParts(config: HostdConfig, options: PartsOptions): Pro
   const now = monotonicMicros;
   const sessions = new Sessions();
   const events = new EventStream();
-  const deadlines = new Deadlines(now);
+  const deadlines = new Deadlines(now, timerFor(now));
   const ledger = new GuardLedger(events, log, now);
   // Its guardian starts while BPF programs are loaded.
   const starting = createGuardController({
@@ -141,6 +144,17 @@ export async function makeParts(config: HostdConfig, options: PartsOptions): Pro
   return parts;
 }
 
+/** The kernel's own timer, or Node's where libc has none to offer. */
+const timerFor =
+  (now: () => Micros) =>
+  (fire: () => void): DeadlineTimer => {
+    try {
+      return new Alarm(fire);
+    } catch {
+      return new HoppingTimer(now, fire);
+    }
+  };
+
 /** What a guard costs is part of the budget's configuration, and what the lease controller asks for. */
 export const guardConfig = ({ guards, budget }: HostdConfig): GuardConfig => ({
   ...guards,
@@ -163,6 +177,7 @@ function ownerOf(bucket: string): number {
 function tell(parts: Parts, log: Log): void {
   const { attribution, budget, deadlines, events, metrics, now, policy, reports, sessions, thrift, windows } =
     parts;
+  const placement = new OwnPlacement();
   const uidOf = (wait: string) => sessions.get(wait.slice(0, wait.indexOf('/')))?.peer.uid ?? 0;
   reports.onReport = (session, report) => {
     metrics.reports.inc({ complete: String(report.complete) });
@@ -173,10 +188,16 @@ function tell(parts: Parts, log: Log): void {
     events.emit(() => ({ type: 'wakeup', uid: uidOf(cost.wait), ...cost }));
   };
   windows.onEvent = (event) => {
+    if (event.type === 'planned') {
+      // Once everything else is done.
+      setImmediate(() => placement.leave(event.cpus(), now()));
+      return;
+    }
     const wait = Number(event.wait.slice(event.session.length + 1));
     if (event.type === 'armed') {
       attribution.windowOpened(event.session, wait, event.at * 1000);
       metrics.armLateness.observe(Math.max(0, event.lateUs) / 1e6);
+      placement.leave(event.cpus, event.at);
     } else if (event.type === 'released') attribution.windowClosed(event.session, wait, event.at * 1000);
     else metrics.refused.inc({ reason: event.grant.reason });
     events.emit(() => ({ uid: uidOf(event.wait), ...event }));

@@ -62,6 +62,15 @@ export class Claims {
     return this.#options.guards.availability.some((guard) => guard.chosen);
   }
 
+  /**
+   * The CPUs that would be armed now.
+   * @param thread as the client names it
+   */
+  cpusOf(claimant: Claimant, thread: number | undefined): number[] {
+    const { tgid, tid } = claimant.task(thread);
+    return this.#options.cpusOf(tgid, tid);
+  }
+
   /** @param thread as the client names it */
   open(claimant: Claimant, thread: number | undefined, reason: string, lengthUs: number): Claim | Refusal {
     const { guards, cpusOf, idleLatencyUs, now } = this.#options;

@@ -1,10 +1,25 @@
+import { monotonicMicros } from '@prewake/sdk/protocol';
 import fc from 'fast-check';
-import { describe, expect, it } from 'vitest';
+import { afterEach, describe, expect, it } from 'vitest';
+import { Alarm } from '../kernel/alarm.ts';
 import { Deadlines } from './deadlines.ts';
 
-const now = () => performance.now() * 1000;
+const now = monotonicMicros;
+const alarms: Alarm[] = [];
+afterEach(() => {
+  for (const alarm of alarms.splice(0)) alarm.close();
+});
 
-describe('Deadlines', () => {
+describe.each([
+  ['Node’s timer', undefined],
+  [
+    'the kernel’s',
+    (fire: () => void) => {
+      alarms.push(new Alarm(fire));
+      return alarms.at(-1) as Alarm;
+    },
+  ],
+])('Deadlines on %s', (_, timer) => {
   it('runs in order of due time, whatever the order of adding, and skips the cancelled', async () => {
     await fc.assert(
       fc.asyncProperty(
@@ -13,7 +28,7 @@ describe('Deadlines', () => {
           maxLength: 300,
         }),
         async (wanted) => {
-          const deadlines = new Deadlines(now);
+          const deadlines = new Deadlines(now, timer);
           const base = now();
           const ran: number[] = [];
           const live = wanted.filter(({ cancel }) => !cancel).map(({ due }) => due);
@@ -31,6 +46,7 @@ describe('Deadlines', () => {
           });
           expect(ran).toEqual(live.sort((a, b) => a - b));
           expect(deadlines.size).toBe(0);
+          for (const alarm of alarms.splice(0)) alarm.close();
         },
       ),
       { numRuns: 20 },
@@ -38,7 +54,7 @@ describe('Deadlines', () => {
   });
 
   it('lets a running deadline add another that is due at once', async () => {
-    const deadlines = new Deadlines(now);
+    const deadlines = new Deadlines(now, timer);
     await new Promise<void>((done) => {
       deadlines.at(now(), () => deadlines.at(now() - 1, done));
     });
@@ -46,7 +62,7 @@ describe('Deadlines', () => {
   });
 
   it('never runs one early by more than its slack', async () => {
-    const deadlines = new Deadlines(now);
+    const deadlines = new Deadlines(now, timer);
     const due = now() + 30_000;
     const ranAt = await new Promise<number>((done) => {
       deadlines.at(due, () => done(now()));
@@ -55,7 +71,7 @@ describe('Deadlines', () => {
   });
 
   it('holds no timer once everything is cancelled', () => {
-    const deadlines = new Deadlines(now);
+    const deadlines = new Deadlines(now, timer);
     const before = process.getActiveResourcesInfo().filter((name) => name === 'Timeout').length;
     const pending = Array.from({ length: 200 }, (_, index) => deadlines.at(now() + 1e9 + index, () => {}));
     for (const deadline of pending) deadlines.cancel(deadline);

@@ -1,4 +1,5 @@
 import type { Micros } from '@prewake/sdk/protocol';
+import { HoppingTimer } from './hopping-timer.ts';
 
 /** One pending call. */
 export interface Deadline {
@@ -7,25 +8,34 @@ export interface Deadline {
   run(): void;
 }
 
-/** A sleep is late by about 0.1 % of its length, so the last one before a deadline is at most this long. */
-const LAST_HOP_US = 200_000;
+/** One timer for one absolute time. It may fire early, or for nothing: whoever is called looks. */
+export interface DeadlineTimer {
+  /** Replaces what was set before. */
+  set(due: Micros): void;
+  clear(): void;
+  /** Clears it, for good. */
+  close(): void;
+}
+
 /** Closer than a timer can hit: due now. A deadline may run this much early, microseconds. */
 export const SLACK_US = 250;
 
 /**
- * All of hostd's deadlines on one timer: a binary heap, and a timeout for its root only. While nothing is due
- * there is no timer, so hostd at rest does not wake. Long sleeps are made in shrinking hops.
+ * All of hostd's deadlines on one timer: a binary heap, and the timer for its root only. While nothing is due it is
+ * not set, so hostd at rest does not wake.
  */
 export class Deadlines {
   readonly #now: () => Micros;
   readonly #heap: Deadline[] = [];
   #cancelled = 0;
-  #timer: NodeJS.Timeout | undefined;
+  readonly #timer: DeadlineTimer;
   #timerDue = Number.POSITIVE_INFINITY;
   #running = false;
 
-  constructor(now: () => Micros) {
+  /** @param timer makes the timer, which is to call `fire` */
+  constructor(now: () => Micros, timer = (fire: () => void): DeadlineTimer => new HoppingTimer(now, fire)) {
     this.#now = now;
+    this.#timer = timer(() => this.#fire());
   }
 
   get size(): number {
@@ -45,19 +55,22 @@ export class Deadlines {
     this.#cancelled++;
     // Cancelled ones stay in the heap until they surface; rebuild before they are most of it.
     if (this.#cancelled > 64 && this.#cancelled * 2 > this.#heap.length) this.#compact();
-    if (this.size === 0) this.close();
+    if (this.size === 0) this.#clear();
   }
 
   close(): void {
-    clearTimeout(this.#timer);
-    this.#timer = undefined;
+    this.#clear();
+    this.#timer.close();
+  }
+
+  #clear(): void {
+    this.#timer.clear();
     this.#timerDue = Number.POSITIVE_INFINITY;
     this.#heap.length = 0;
     this.#cancelled = 0;
   }
 
-  #fire = (): void => {
-    this.#timer = undefined;
+  #fire(): void {
     this.#timerDue = Number.POSITIVE_INFINITY;
     this.#running = true;
     try {
@@ -74,16 +87,13 @@ export class Deadlines {
       this.#running = false;
       this.#schedule();
     }
-  };
+  }
 
   #schedule(): void {
     const root = this.#heap[0];
     if (!root || root.due >= this.#timerDue) return;
-    const left = root.due - this.#now();
-    const hop = left <= LAST_HOP_US ? left : Math.min(left - LAST_HOP_US / 2, left * 0.95);
-    clearTimeout(this.#timer);
     this.#timerDue = root.due;
-    this.#timer = setTimeout(this.#fire, Math.max(1, Math.min(Math.floor(hop / 1000), 2 ** 31 - 1)));
+    this.#timer.set(root.due);
   }
 
   #compact(): void {

@@ -32,6 +32,8 @@ export interface WaitOutcome {
 }
 
 export type WindowEvent =
+  /** A window is to open later, on the CPUs that `cpus` looks up. */
+  | { type: 'planned'; session: string; wait: string; at: Micros; cpus: () => readonly number[] }
   | {
       type: 'armed';
       session: string;
@@ -183,8 +185,15 @@ export class Windows {
     const window = wait.plan.windows[wait.next];
     if (!window || !this.#options.claims.useful) return;
     const due = wait.frame.at + window.arm;
-    if (due <= this.#options.now()) this.#open(wait, window);
-    else wait.deadline = this.#options.deadlines.at(due, () => this.#open(wait, window));
+    const now = this.#options.now();
+    if (due <= now) {
+      this.#open(wait, window);
+      return;
+    }
+    wait.deadline = this.#options.deadlines.at(due, () => this.#open(wait, window));
+    const { claimant, frame, name } = wait;
+    const cpus = () => this.#options.claims.cpusOf(claimant, frame.thread);
+    this.onEvent?.({ type: 'planned', session: claimant.id, wait: name, at: now, cpus });
   }
 
   #open(wait: OpenWait, window: PlannedWindow): void {
