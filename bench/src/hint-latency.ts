@@ -130,7 +130,7 @@ export const hintLatency: Bench = {
       ],
       caveats: [
         'Each pair is a bare line and a hint a few milliseconds apart, both to a process that sleeps.',
-        'The end is when hostd has written the per-CPU limit, kicked the CPU and noted it; the CPU’s own reaction is in `effect`.',
+        'The end is when hostd has written the per-CPU limit. It then reads it back and kicks the CPU, whose own reaction is in `kick` and `effect`.',
       ],
     };
   },

@@ -177,6 +177,7 @@ export class Arbiter {
     const value = guard.strictest(target, [...held.values.keys()], original, held.written);
     if (value === held.written) return false;
     const { journal } = this.#options;
+    let at = this.#options.now();
     if (journal) {
       if (held.touched) {
         const found = guard.read(target);
@@ -190,6 +191,7 @@ export class Arbiter {
       held.written = value;
       held.readBack = undefined;
       guard.write(target, value);
+      at = this.#options.now();
       const found = guard.read(target);
       // Waiting for the kernel here would hold up every session.
       if (guard.pending?.(target)) this.#unconfirmed.add(held);
@@ -197,7 +199,7 @@ export class Arbiter {
     } else {
       held.written = value;
     }
-    this.#options.emit({ type: 'armed', guard: guard.id, target, value, at: this.#options.now() });
+    this.#options.emit({ type: 'armed', guard: guard.id, target, value, at });
     return journal !== undefined;
   }
 

@@ -52,6 +52,8 @@ export class LeaseController implements GuardController {
   readonly #options: LeaseControllerOptions;
   readonly #windows = new Map<number, HeldWindow>();
   readonly #owners = new Map<string, Set<number>>();
+  /** What is priced is armed next, in the same turn. */
+  #priced: { window: WindowRequest; parts: Part[] } | undefined;
   #nextId = 1;
   #cancelTimer: (() => void) | undefined;
   #timerAt = Number.POSITIVE_INFINITY;
@@ -66,7 +68,9 @@ export class LeaseController implements GuardController {
   }
 
   price(window: WindowRequest): number {
-    return this.#weigh(this.#plan(window));
+    const parts = this.#plan(window);
+    this.#priced = { window, parts };
+    return this.#weigh(parts);
   }
 
   arm(window: WindowRequest): Hold {
@@ -75,7 +79,8 @@ export class LeaseController implements GuardController {
     const now = clock.now();
     const refused: Hold = { id, weight: 0, cpus: [] };
     if (this.#closed || !(window.expiresAt > now) || !Number.isFinite(window.expiresAt)) return refused;
-    const plan = this.#plan(window);
+    const plan = this.#priced?.window === window ? this.#priced.parts : this.#plan(window);
+    this.#priced = undefined;
     if (plan.length === 0 || !watch.ready(now)) return refused;
     const parts = plan.filter(({ guard, target, wanted }, i) => {
       const armed = arbiter.want(guard, target, id, wanted);
