@@ -1,14 +1,11 @@
-import { spawn } from 'node:child_process';
 import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { USER_CATEGORIES } from '@prewake/sdk/protocol';
 import { HostdProcess } from '../hostd-process.ts';
+import { type AgentRun, runAgent } from './agent-process.ts';
 import { type IdleUsage, idleUsageSince, readIdleUsage } from './idle-usage.ts';
 import { Recording, type StepRecord } from './record.ts';
-
-const agentEntry = fileURLToPath(new URL('../../../examples/langchain-agent/src/main.ts', import.meta.url));
 
 /** Everything of one run of the agent. */
 export interface Phase {
@@ -61,8 +58,9 @@ export async function runPhase({ guards, agentArgs, realModel, onProgress }: Pha
     });
     const idleBefore = readIdleUsage();
     const began = performance.now();
-    const args = [...agentArgs, '--json', '--spans', spansFile];
-    const agentResult = await runAgent(args, { ...agentEnv(realModel), PREWAKE_SOCKET: hostd.socket });
+    const args = [...agentArgs, '--spans', spansFile];
+    const env = { ...agentEnv(realModel), PREWAKE_SOCKET: hostd.socket };
+    const agentResult = resultOf(await runAgent(args, env));
     const seconds = (performance.now() - began) / 1000;
     const idleUsage = idleUsageSince(idleBefore, readIdleUsage());
     const spans = existsSync(spansFile) ? readSpans(spansFile) : [];
@@ -99,27 +97,9 @@ function agentEnv(realModel: boolean): NodeJS.ProcessEnv {
   return realModel ? { ...others, OPENAI_API_KEY: key, OPENAI_BASE_URL: url } : others;
 }
 
-function runAgent(args: readonly string[], env: NodeJS.ProcessEnv): Promise<string> {
-  return new Promise((resolve, reject) => {
-    const child = spawn(process.execPath, [agentEntry, ...args], {
-      env,
-      stdio: ['ignore', 'pipe', 'pipe'],
-    });
-    let output = '';
-    let errors = '';
-    child.stdout.on('data', (chunk) => {
-      output += chunk;
-    });
-    child.stderr.on('data', (chunk) => {
-      errors += chunk;
-    });
-    child.on('error', reject);
-    child.on('close', (code, signal) => {
-      if (code === 0) resolve(output.trim());
-      else
-        reject(new Error(`the agent ended with ${signal ?? `exit code ${code}`}:\n${errors.slice(-2000)}`));
-    });
-  });
+function resultOf({ output, errors, code, signal }: AgentRun): string {
+  if (code === 0) return output.trim();
+  throw new Error(`the agent ended with ${signal ?? `exit code ${code}`}:\n${errors.slice(-2000)}`);
 }
 
 function readSpans(file: string): SpanLine[] {

@@ -1,31 +1,6 @@
-import { spawn } from 'node:child_process';
-import { fileURLToPath } from 'node:url';
+import { type AgentRun, runAgent as run } from '@prewake/bench/demo/agent-process';
 
-const entry = fileURLToPath(new URL('../../../examples/langchain-agent/src/main.ts', import.meta.url));
-
-export interface AgentRun {
-  /** What it printed: the answer, the steps and a digest of each tool's result, without times. */
-  output: string;
-  code: number | null;
-  errors: string;
-}
-
-/** Runs the example agent to its end. */
-export function runAgent(args: string[], env: NodeJS.ProcessEnv): Promise<AgentRun> {
-  return new Promise((resolve, reject) => {
-    const child = spawn(process.execPath, [entry, '--json', ...args], {
-      env: { ...process.env, ...env },
-      stdio: ['ignore', 'pipe', 'pipe'],
-    });
-    let output = '';
-    let errors = '';
-    child.stdout.on('data', (chunk) => {
-      output += chunk;
-    });
-    child.stderr.on('data', (chunk) => {
-      errors += chunk;
-    });
-    child.on('error', reject);
-    child.on('close', (code) => resolve({ output, code, errors }));
-  });
+/** Runs the example agent to its end, in this process's environment and what is added to it. */
+export function runAgent(args: readonly string[], added: NodeJS.ProcessEnv): Promise<AgentRun> {
+  return run(args, { ...process.env, ...added });
 }
