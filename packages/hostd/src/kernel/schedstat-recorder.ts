@@ -1,7 +1,8 @@
 import { KERNEL_CATEGORIES } from '@prewake/sdk/protocol';
+import { BLANK_SLICE } from './blank-slice.ts';
 import type { CategorySource, DrainResult, Recorder, RecordSink } from './recorder.ts';
 import { childrenOf, type Schedstat, schedstatAvailable, schedstatsOf } from './schedstat.ts';
-import { Known, type Slice, SliceBegin, SliceEnd, WakeCause } from './slice.ts';
+import { Known, type Slice, SliceBegin } from './slice.ts';
 import { lastCpuOf } from './threads.ts';
 
 /**
@@ -106,45 +107,14 @@ export class SchedstatRecorder implements Recorder {
 function sumOf(tgid: number, tid: number, cpu: number, now: number, runNs: number, waitNs: number): Slice {
   const onAt = now - runNs;
   return {
+    ...BLANK_SLICE,
     tgid,
     tid,
     cpu,
     known: Known.runqueue,
     begin: SliceBegin.preempted,
-    cause: WakeCause.none,
-    causeId: -1,
-    causeName: '',
-    wakerCpu: -1,
-    wakingAt: 0,
-    eventAt: 0,
-    timerLateNs: 0,
-    workQueuedNs: 0,
-    idleExitAt: 0,
-    idleState: -1,
     readyAt: onAt - waitNs,
     onAt,
     offAt: now,
-    end: SliceEnd.open,
-    offInside: 0,
-    irqNs: 0,
-    softirqNs: 0,
-    faultNs: 0,
-    vfsNs: 0,
-    blockNs: 0,
-    ioUringNs: 0,
-    throttledNs: 0,
-    faultInclusiveNs: 0,
-    vfsInclusiveNs: 0,
-    irqs: 0,
-    softirqs: 0,
-    minorFaults: 0,
-    majorFaults: 0,
-    cacheHits: 0,
-    cacheMisses: 0,
-    vfsCalls: 0,
-    dentryMisses: 0,
-    blockRequests: 0,
-    khz: 0,
-    targetKhz: 0,
   };
 }
