@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { Known, SliceBegin, SliceEnd } from '../kernel/slice.ts';
 import { A, B, end, start, step, TGID, us } from './attribution.testkit.ts';
-import { ALL_KNOWN } from './options.ts';
+import { ALL_KNOWN } from './make-slice.testkit.ts';
 
 describe('one step alone', () => {
   it('is charged for its wakeup by idle exit and scheduling, with the chain', () => {

@@ -2,8 +2,8 @@ import type { ClientFrame, ReportFrame } from '@prewake/sdk/protocol';
 import type { Slice } from '../kernel/slice.ts';
 import type { WakeupCost } from '../policy/index.ts';
 import { Attribution } from './attribution.ts';
-import { makeSlice } from './make-slice.testkit.ts';
-import { ALL_KNOWN, type AttributionOptions } from './options.ts';
+import { ALL_KNOWN, makeSlice } from './make-slice.testkit.ts';
+import type { AttributionOptions } from './options.ts';
 
 export const TGID = 100;
 export const A = 'aaaaaaaaaaaaaaaa';

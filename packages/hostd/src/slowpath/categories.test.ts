@@ -2,8 +2,7 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { Known, SliceBegin, WakeCause } from '../kernel/slice.ts';
 import { type Interval, idleExit, paid } from './categories.ts';
-import { makeSlice } from './make-slice.testkit.ts';
-import { ALL_KNOWN } from './options.ts';
+import { ALL_KNOWN, makeSlice } from './make-slice.testkit.ts';
 
 const sums = (intervals: readonly Interval[]) => {
   const out: Record<string, number> = {};

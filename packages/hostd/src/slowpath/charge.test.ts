@@ -3,8 +3,7 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { type Slice, SliceBegin, SliceEnd, WakeCause } from '../kernel/slice.ts';
 import { Attribution } from './attribution.ts';
-import { makeSlice } from './make-slice.testkit.ts';
-import { ALL_KNOWN } from './options.ts';
+import { ALL_KNOWN, makeSlice } from './make-slice.testkit.ts';
 
 const TGID = 100;
 const END = 2_000_000;

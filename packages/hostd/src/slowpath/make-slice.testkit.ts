@@ -1,6 +1,8 @@
 import { BLANK_SLICE } from '../kernel/blank-slice.ts';
-import { type Slice, SliceBegin, SliceEnd, WakeCause } from '../kernel/slice.ts';
-import { ALL_KNOWN } from './options.ts';
+import { Known, type Slice, SliceBegin, SliceEnd, WakeCause } from '../kernel/slice.ts';
+
+/** All that a kernel can know. */
+export const ALL_KNOWN = Object.values(Known).reduce((bits, bit) => bits | bit, 0);
 
 /** A slice with everything known and nothing paid, for tests: a thread woken at 1000 ns, on the CPU from then to 2000. */
 export function makeSlice(fields: Partial<Slice> = {}): Slice {

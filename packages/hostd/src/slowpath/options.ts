@@ -1,4 +1,3 @@
-import { Known } from '../kernel/slice.ts';
 import type { SlowpathStats } from './stats/slowpath-stats.ts';
 
 /** What attribution needs to be told, and how much it may keep. */
@@ -47,6 +46,3 @@ export const defaultAttributionOptions: AttributionOptions = {
     poolRequests: 4096,
   },
 };
-
-/** All that a kernel can know: what a test or a caller without a recorder's word may assume. */
-export const ALL_KNOWN = Object.values(Known).reduce((bits, bit) => bits | bit, 0);

@@ -2,7 +2,7 @@ import type { ClientFrame } from '@prewake/sdk/protocol';
 import { describe, expect, it } from 'vitest';
 import { EventKind, SliceBegin, SliceEnd } from '../kernel/slice.ts';
 import { A, B, end, P, run, start, step, TGID, us } from './attribution.testkit.ts';
-import { ALL_KNOWN } from './options.ts';
+import { ALL_KNOWN } from './make-slice.testkit.ts';
 import { SlowpathStats } from './stats/slowpath-stats.ts';
 
 describe('steps that interleave on a thread', () => {
