@@ -5,25 +5,13 @@ import { DynamicStructuredTool, tool } from '@langchain/core/tools';
 import { trace } from '@opentelemetry/api';
 import { currentStep, step } from '@prewake/sdk';
 import { createAgent } from 'langchain';
-import { afterEach, beforeEach, expect, test } from 'vitest';
+import { expect, test } from 'vitest';
 import { z } from 'zod';
-import { prewake } from './index.ts';
-import { SpanRecorder } from './spans.testkit.ts';
+import { recordEachTest } from './spans.testkit.ts';
 
 // Whose step is current, and whose span, where many runs interleave.
 
-let recorder: SpanRecorder;
-const handler = prewake();
-const callbacks = [handler];
-
-beforeEach(async () => {
-  recorder = await new SpanRecorder().start();
-});
-
-afterEach(async () => {
-  await recorder.stop();
-  expect(handler.openRuns).toBe(0);
-});
+const { callbacks, recorder } = recordEachTest();
 
 const pause = () => new Promise<void>((resolve) => setTimeout(resolve, Math.random() * 5));
 

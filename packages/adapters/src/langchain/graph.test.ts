@@ -6,23 +6,11 @@ import { Annotation, Command, END, interrupt, MemorySaver, START, StateGraph } f
 import { SpanStatusCode } from '@opentelemetry/api';
 import { currentStep } from '@prewake/sdk';
 import { createAgent } from 'langchain';
-import { afterEach, beforeEach, expect, test } from 'vitest';
+import { expect, test } from 'vitest';
 import { z } from 'zod';
-import { prewake } from './index.ts';
-import { SpanRecorder } from './spans.testkit.ts';
+import { recordEachTest } from './spans.testkit.ts';
 
-let recorder: SpanRecorder;
-const handler = prewake();
-const callbacks = [handler];
-
-beforeEach(async () => {
-  recorder = await new SpanRecorder().start();
-});
-
-afterEach(async () => {
-  await recorder.stop();
-  expect(handler.openRuns).toBe(0);
-});
+const { handler, callbacks, recorder } = recordEachTest();
 
 const State = Annotation.Root({ answer: Annotation<string> });
 

@@ -2,17 +2,22 @@ import { context, trace } from '@opentelemetry/api';
 import { AsyncLocalStorageContextManager } from '@opentelemetry/context-async-hooks';
 import { InMemorySpanExporter, SimpleSpanProcessor, TracerProvider } from '@opentelemetry/sdk-trace';
 import { connect, PrewakeSpanProcessor, shutdown } from '@prewake/sdk';
+import { afterEach, beforeEach, expect } from 'vitest';
+import { type PrewakeCallbackHandler, prewake } from './index.ts';
 
 type Recorded = ReturnType<InMemorySpanExporter['getFinishedSpans']>[number];
 
 /** Records spans with OpenTelemetry's own SDK. Spans end at once: nothing is held. */
 export class SpanRecorder {
-  readonly #exporter = new InMemorySpanExporter();
-  readonly #provider = new TracerProvider({
-    spanProcessors: [new PrewakeSpanProcessor(), new SimpleSpanProcessor({ exporter: this.#exporter })],
-  });
+  #exporter = new InMemorySpanExporter();
+  #provider = new TracerProvider();
 
+  /** Begins afresh: with no span, and a provider that nobody has shut down. */
   async start(socket = '/nowhere/hostd.sock'): Promise<this> {
+    this.#exporter = new InMemorySpanExporter();
+    this.#provider = new TracerProvider({
+      spanProcessors: [new PrewakeSpanProcessor(), new SimpleSpanProcessor({ exporter: this.#exporter })],
+    });
     context.setGlobalContextManager(new AsyncLocalStorageContextManager().enable());
     trace.setGlobalTracerProvider(this.#provider);
     await connect({ socket, holdMs: 0 }).ready(socket.startsWith('/nowhere') ? 0 : 10_000);
@@ -41,4 +46,22 @@ export class SpanRecorder {
       .sort((a, b) => a.startTime[0] - b.startTime[0] || a.startTime[1] - b.startTime[1])
       .flatMap((span) => [indent + span.name, ...this.tree(span.spanContext().spanId, `${indent}  `)]);
   }
+}
+
+/** A handler for the tests of a file, and the spans of the test that runs. No test may leave a run open. */
+export function recordEachTest(): {
+  handler: PrewakeCallbackHandler;
+  callbacks: PrewakeCallbackHandler[];
+  recorder: SpanRecorder;
+} {
+  const handler = prewake();
+  const recorder = new SpanRecorder();
+  beforeEach(async () => {
+    await recorder.start();
+  });
+  afterEach(async () => {
+    await recorder.stop();
+    expect(handler.openRuns).toBe(0);
+  });
+  return { handler, callbacks: [handler], recorder };
 }
