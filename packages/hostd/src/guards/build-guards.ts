@@ -10,15 +10,10 @@ import { IdleGlobalGuard } from './idle-global.ts';
 import { IdleStateGuard } from './idle-state.ts';
 import { PlacementGuard } from './placement.ts';
 import { SchedulerSliceGuard } from './scheduler-slice.ts';
+import type { GuardSettings } from './settings.ts';
 import { TimerSlackGuard } from './timer-slack.ts';
 
 export type GuardSet = ReadonlyMap<GuardId, Guard>;
-
-/** What may change while the guards are there. */
-export interface GuardSettings {
-  /** Part of a CPU's highest frequency that frequency guards ask for, 0–1. */
-  capacity: number;
-}
 
 export interface BuildOptions {
   settings?: GuardSettings | undefined;

@@ -1,10 +1,11 @@
 import { currentKhz, type FrequencyPolicy, frequencyPolicies, policyPath } from '../kernel/cpufreq.ts';
 import { cpuCapacities } from '../kernel/cpus.ts';
 import type { Kernel } from '../kernel/kernel.ts';
-import type { GuardSettings } from './build-guards.ts';
 import type { Availability, Effect, Guard, Judgement, Target, WindowRequest } from './guard.ts';
 import { LateWrites } from './late-writes.ts';
 import { policiesOf, policyOf } from './policy-target.ts';
+import { probed } from './probed.ts';
+import type { GuardSettings } from './settings.ts';
 
 /** Part of the way between two frequencies that a driver without a table may round a floor. */
 const ROUNDING = 0.05;
@@ -38,12 +39,11 @@ export class FrequencyPolicyGuard implements Guard {
           ? 'the lowest frequency is high enough'
           : this.#kernel.denied(policyPath(first.policy, 'scaling_min_freq'));
     const floor = first && `${this.#floor(first)} kHz of ${first.maxKhz}`;
-    return {
-      guard: this.id,
-      available: reason === undefined,
-      chosen: false,
-      reason: reason ?? `scaling_min_freq on ${policies.length} policies (${first?.driver}, ${floor})`,
-    };
+    return probed(
+      this.id,
+      reason,
+      `scaling_min_freq on ${policies.length} policies (${first?.driver}, ${floor})`,
+    );
   }
 
   targets(window: WindowRequest): Target[] {

@@ -2,6 +2,7 @@ import { currentKhz, type FrequencyPolicy, frequencyPolicies, policyPath } from 
 import type { Kernel } from '../kernel/kernel.ts';
 import type { Availability, Effect, Guard, Judgement, Target, WindowRequest } from './guard.ts';
 import { policiesOf, policyOf } from './policy-target.ts';
+import { probed } from './probed.ts';
 
 const FILE = 'energy_performance_preference';
 const WANTED = 'performance';
@@ -28,12 +29,7 @@ export class FrequencyPreferenceGuard implements Guard {
       : busy
         ? `policy ${busy.policy} is under the performance governor, which refuses it (EBUSY)`
         : this.#kernel.denied(policyPath(first.policy, FILE));
-    return {
-      guard: this.id,
-      available: reason === undefined,
-      chosen: false,
-      reason: reason ?? `${FILE} on ${policies.length} policies (${first?.driver})`,
-    };
+    return probed(this.id, reason, `${FILE} on ${policies.length} policies (${first?.driver})`);
   }
 
   targets(window: WindowRequest): Target[] {

@@ -1,24 +1,24 @@
 import { frequencyPolicies } from '../kernel/cpufreq.ts';
 import type { Kernel } from '../kernel/kernel.ts';
 import { schedGetAttr, schedSetUtilMin } from '../kernel/sched-attr.ts';
-import { schedulingDenied } from '../kernel/tasks.ts';
-import type { GuardSettings } from './build-guards.ts';
-import type { Availability, Effect, Guard, Judgement, Target, WindowRequest } from './guard.ts';
-import { liveTid, possibleHeirs, restoreEach, type TaskTarget, taskTargets } from './task-target.ts';
+import type { Availability, Effect, Judgement, Target } from './guard.ts';
+import { probed } from './probed.ts';
+import type { GuardSettings } from './settings.ts';
+import { type Heirs, TaskGuard } from './task-guard.ts';
+import { liveTid } from './task-target.ts';
 
 /** uclamp.min: a thread counts as at least this busy (0–1024) when schedutil picks a frequency. */
-export class FrequencyTaskGuard implements Guard {
+export class FrequencyTaskGuard extends TaskGuard {
   readonly id = 'frequency.task';
-  readonly #kernel: Kernel;
   readonly #settings: GuardSettings;
 
   constructor(kernel: Kernel, settings: GuardSettings) {
-    this.#kernel = kernel;
+    super(kernel);
     this.#settings = settings;
   }
 
   probe(): Availability {
-    const { files, dryRun } = this.#kernel;
+    const { files } = this.kernel;
     const policies = frequencyPolicies(files);
     const other = policies.find((policy) => policy.governor !== 'schedutil');
     const reason = !files.exists('proc/sys/kernel/sched_util_clamp_min')
@@ -27,20 +27,12 @@ export class FrequencyTaskGuard implements Guard {
         ? 'no cpufreq policy'
         : other
           ? `governor ${other.governor} of policy ${other.policy} ignores it: only schedutil does not`
-          : dryRun
-            ? undefined
-            : schedulingDenied(files);
-    return {
-      guard: this.id,
-      available: reason === undefined,
-      chosen: false,
-      reason:
-        reason ?? 'uclamp.min under schedutil; acts from the wakeup on, and cannot warm the CPU of a sleeper',
-    };
-  }
-
-  targets(window: WindowRequest): Target[] {
-    return taskTargets(window);
+          : this.denied();
+    return probed(
+      this.id,
+      reason,
+      'uclamp.min under schedutil; acts from the wakeup on, and cannot warm the CPU of a sleeper',
+    );
   }
 
   wanted(): string {
@@ -51,37 +43,13 @@ export class FrequencyTaskGuard implements Guard {
     return String(Math.max(Number(original), ...wanted.map(Number)));
   }
 
-  read(target: Target): string {
-    return String(schedGetAttr(liveTid(this.#kernel, target)).utilMin);
-  }
-
-  write(target: Target, value: string): void {
-    if (target.type === 'task') this.#write(target.tid, value);
-  }
-
-  kick(): void {}
-
-  isOurs(_target: Target, written: string, _readBackThen: string | undefined, readNow: string): boolean {
-    return readNow === written;
-  }
-
   /** A floor for one thread's bursts. */
-  weight(): number {
+  override weight(): number {
     return this.#clamp() / 1024;
   }
 
-  restoreHeirs(target: Target, written: string, original: string): number {
-    if (target.type !== 'task') return 0;
-    return restoreEach(
-      possibleHeirs(this.#kernel, target as TaskTarget, true),
-      written,
-      (tid) => String(schedGetAttr(tid).utilMin),
-      (tid) => this.#write(tid, original),
-    );
-  }
-
   effect(target: Target): Effect {
-    return { util_min: schedGetAttr(liveTid(this.#kernel, target)).utilMin };
+    return { util_min: schedGetAttr(liveTid(this.kernel, target)).utilMin };
   }
 
   judge(_target: Target, value: string, _before: Effect, after: Effect): Judgement {
@@ -93,9 +61,16 @@ export class FrequencyTaskGuard implements Guard {
     return Math.min(1023, Math.round(this.#settings.capacity * 512) * 2 + 1);
   }
 
+  protected readThread(tid: number): string {
+    return String(schedGetAttr(tid).utilMin);
+  }
+
   /** 0 is the default: giving the clamp back makes it follow the system's again. */
-  #write(tid: number, value: string): void {
-    const { writer } = this.#kernel;
-    schedSetUtilMin(writer, tid, value === '0' ? -1 : Number(value));
+  protected writeThread(tid: number, value: string): void {
+    schedSetUtilMin(this.kernel.writer, tid, value === '0' ? -1 : Number(value));
+  }
+
+  protected heirs(): Heirs {
+    return 'anywhere';
   }
 }

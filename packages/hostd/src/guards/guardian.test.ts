@@ -42,16 +42,18 @@ function signal(pid: number, name: NodeJS.Signals): void {
 }
 
 const limits = () => [tree.get(LIMIT0), tree.get(LIMIT1)];
+const limitsLifted = () =>
+  until(
+    () => limits().join() === '0,0',
+    () => limits().join(),
+  );
 const qos = () => readFileSync(join(tree.root, QOS)).readInt32LE();
 
 test('restores when hostd is killed, and goes', async () => {
   const child = await hostd();
   expect(limits()).toEqual(['50', '50']);
   child.process.kill('SIGKILL');
-  await until(
-    () => limits().join() === '0,0',
-    () => limits().join(),
-  );
+  await limitsLifted();
   await until(() => !runs(child.guardian));
   await child.heard(({ log }) => String(log).includes('hostd is gone: idle.cpu cpu:1 restored (50, was 0)'));
 });
@@ -59,10 +61,7 @@ test('restores when hostd is killed, and goes', async () => {
 test('restores when hostd is stopped; hostd knows it when it goes on', async () => {
   const child = await hostd();
   child.process.kill('SIGSTOP');
-  await until(
-    () => limits().join() === '0,0',
-    () => limits().join(),
-  );
+  await limitsLifted();
   expect(runs(child.guardian)).toBe(true);
   child.process.kill('SIGCONT');
   await child.heard((event) => event.type === 'void' && event.reason === 'restored');
@@ -99,20 +98,14 @@ test('a guardian that is killed is started again', async () => {
   await child.heard((event) => event.type === 'guardian' && event.state === 'down');
   await child.heard((event) => event.type === 'guardian' && event.state === 'ready');
   child.process.kill('SIGSTOP');
-  await until(
-    () => limits().join() === '0,0',
-    () => limits().join(),
-  );
+  await limitsLifted();
 });
 
 test('outlives the terminal and the service manager: SIGTERM, SIGINT and SIGHUP are not for it', async () => {
   const child = await hostd();
   for (const name of ['SIGTERM', 'SIGINT', 'SIGHUP'] as const) process.kill(child.guardian, name);
   child.process.kill('SIGKILL');
-  await until(
-    () => limits().join() === '0,0',
-    () => limits().join(),
-  );
+  await limitsLifted();
 });
 
 test('with both killed, the next hostd restores before it does anything else', async () => {

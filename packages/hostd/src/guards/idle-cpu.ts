@@ -3,6 +3,7 @@ import { cpuCapacities, onlineCpus } from '../kernel/cpus.ts';
 import type { Kernel } from '../kernel/kernel.ts';
 import type { Availability, Effect, Guard, Judgement, Target, WindowRequest } from './guard.ts';
 import { idleEffect, idleLimit, idleUnlimited, judgeIdle } from './idle-limit.ts';
+import { probed } from './probed.ts';
 
 /** `n/a` is 0 µs: poll. `0` is no constraint. Any other number is the limit in microseconds. */
 const POLL = 'n/a';
@@ -31,13 +32,11 @@ export class IdleCpuGuard implements Guard {
         : without !== undefined
           ? `cpu ${without} has no pm_qos_resume_latency_us`
           : (idleUnlimited(files, cpus) ?? this.#kernel.denied(control(cpus[0] as number)));
-    return {
-      guard: this.id,
-      available: reason === undefined,
-      chosen: false,
-      reason:
-        reason ?? `pm_qos_resume_latency_us on ${cpus.length} CPUs, ${idleDriver(files)?.driver} idle driver`,
-    };
+    return probed(
+      this.id,
+      reason,
+      `pm_qos_resume_latency_us on ${cpus.length} CPUs, ${idleDriver(files)?.driver} idle driver`,
+    );
   }
 
   targets(window: WindowRequest): Target[] {

@@ -4,6 +4,7 @@ import type { Kernel } from '../kernel/kernel.ts';
 import { LATENCY_QOS, LatencyRequest, NO_CONSTRAINT } from '../kernel/latency-qos.ts';
 import type { Availability, Effect, Guard, Judgement, Target, WindowRequest } from './guard.ts';
 import { idleEffect, idleLimit, idleUnlimited, judgeIdle } from './idle-limit.ts';
+import { probed } from './probed.ts';
 
 const NONE = String(NO_CONSTRAINT);
 
@@ -34,12 +35,7 @@ export class IdleGlobalGuard implements Guard {
     const reason = !files.exists(LATENCY_QOS)
       ? 'no /dev/cpu_dma_latency'
       : (idleUnlimited(files, onlineCpus(files)) ?? this.#kernel.denied(LATENCY_QOS));
-    return {
-      guard: this.id,
-      available: reason === undefined,
-      chosen: false,
-      reason: reason ?? `/dev/cpu_dma_latency, ${idleDriver(files)?.driver} idle driver`,
-    };
+    return probed(this.id, reason, `/dev/cpu_dma_latency, ${idleDriver(files)?.driver} idle driver`);
   }
 
   targets(): Target[] {

@@ -3,6 +3,7 @@ import { cpuCapacities, onlineCpus } from '../kernel/cpus.ts';
 import type { Kernel } from '../kernel/kernel.ts';
 import type { Availability, Effect, Guard, Judgement, Target, WindowRequest } from './guard.ts';
 import { idleEffect, idleUnlimited, judgeIdle } from './idle-limit.ts';
+import { probed } from './probed.ts';
 
 /** Switches single idle states of a CPU off: for machines where no latency limit works. */
 export class IdleStateGuard implements Guard {
@@ -27,12 +28,7 @@ export class IdleStateGuard implements Guard {
         : last === undefined
           ? 'no idle state can be switched off'
           : this.#kernel.denied(control(first, last.index)));
-    return {
-      guard: this.id,
-      available: reason === undefined,
-      chosen: false,
-      reason: reason ?? `cpuidle/stateN/disable, ${idleDriver(files)?.driver} idle driver`,
-    };
+    return probed(this.id, reason, `cpuidle/stateN/disable, ${idleDriver(files)?.driver} idle driver`);
   }
 
   /** Every state that takes longer to leave than wanted. */

@@ -1,8 +1,8 @@
-import type { Kernel } from '../kernel/kernel.ts';
 import { RESET_ON_FORK, SCHED_BATCH, SCHED_OTHER, schedGetAttr, schedSetAttr } from '../kernel/sched-attr.ts';
-import { schedulingDenied } from '../kernel/tasks.ts';
-import type { Availability, Effect, Guard, Judgement, Target, WindowRequest } from './guard.ts';
-import { liveTid, possibleHeirs, restoreEach, type TaskTarget, taskTargets } from './task-target.ts';
+import type { Availability, Effect, Judgement, Target } from './guard.ts';
+import { probed } from './probed.ts';
+import { type Heirs, TaskGuard } from './task-guard.ts';
+import { liveTid } from './task-target.ts';
 
 /** Nanoseconds. The odd end tells it from what anybody else would ask for. */
 const SLICE_NS = 300_013;
@@ -13,32 +13,22 @@ const NICE = -5;
  * nice. Never a real-time class. Values are `slice=300013` (nanoseconds), `slice=default` and `nice=-5`, with
  * `,reset` behind where children start afresh (SCHED_FLAG_RESET_ON_FORK).
  */
-export class SchedulerSliceGuard implements Guard {
+export class SchedulerSliceGuard extends TaskGuard {
   readonly id = 'scheduler.slice';
-  readonly #kernel: Kernel;
-  constructor(kernel: Kernel) {
-    this.#kernel = kernel;
-  }
 
   probe(): Availability {
-    const denied = this.#kernel.dryRun ? undefined : schedulingDenied(this.#kernel.files);
+    const denied = this.denied();
     const { policy, runtime } = schedGetAttr(0);
     const reason =
       denied ??
       (policy !== SCHED_OTHER && policy !== SCHED_BATCH
         ? 'hostd itself is not in the normal scheduling class'
         : undefined);
-    return {
-      guard: this.id,
-      available: reason === undefined,
-      chosen: false,
-      reason:
-        reason ?? (runtime > 0 ? 'EEVDF slice through sched_setattr' : 'no EEVDF slice (6.12): nice instead'),
-    };
-  }
-
-  targets(window: WindowRequest): Target[] {
-    return taskTargets(window);
+    return probed(
+      this.id,
+      reason,
+      runtime > 0 ? 'EEVDF slice through sched_setattr' : 'no EEVDF slice (6.12): nice instead',
+    );
   }
 
   wanted(): string {
@@ -65,42 +55,8 @@ export class SchedulerSliceGuard implements Guard {
     return format({ ...want, reset: now.reset || !own });
   }
 
-  read(target: Target): string {
-    return this.#read(liveTid(this.#kernel, target));
-  }
-
-  write(target: Target, value: string): void {
-    if (target.type !== 'task') return;
-    this.#write(target.tid, value);
-  }
-
-  kick(): void {}
-
-  isOurs(_target: Target, written: string, _readBackThen: string | undefined, readNow: string): boolean {
-    return readNow === written;
-  }
-
-  /** Costs no energy of its own. */
-  weight(): number {
-    return 0;
-  }
-
-  restoreHeirs(target: Target, written: string, original: string): number {
-    const value = parse(written);
-    const before = parse(original);
-    // With reset-on-fork there are none.
-    if (!value || !before || target.type !== 'task' || (value.reset && !before.reset)) return 0;
-    const tids = possibleHeirs(this.#kernel, target as TaskTarget, value.slice === SLICE_NS);
-    return restoreEach(
-      tids,
-      written,
-      (tid) => this.#read(tid),
-      (tid) => this.#write(tid, original),
-    );
-  }
-
   effect(target: Target): Effect {
-    const { runtime, nice } = schedGetAttr(liveTid(this.#kernel, target));
+    const { runtime, nice } = schedGetAttr(liveTid(this.kernel, target));
     return { slice_ns: runtime, nice };
   }
 
@@ -116,7 +72,7 @@ export class SchedulerSliceGuard implements Guard {
     return runtime === SLICE_NS ? schedGetAttr(1).runtime : runtime;
   }
 
-  #read(tid: number): string {
+  protected readThread(tid: number): string {
     const attr = schedGetAttr(tid);
     if (attr.policy !== SCHED_OTHER && attr.policy !== SCHED_BATCH) return 'another class';
     const usual = this.#sliceOfDefault();
@@ -126,13 +82,21 @@ export class SchedulerSliceGuard implements Guard {
   }
 
   /** What the value does not name stays as it is. */
-  #write(tid: number, value: string): void {
+  protected writeThread(tid: number, value: string): void {
     const parsed = parse(value);
     if (!parsed) return;
     const now = schedGetAttr(tid);
     const flags = parsed.reset ? RESET_ON_FORK : 0;
     const runtime = typeof parsed.slice === 'number' ? parsed.slice : 0;
-    schedSetAttr(this.#kernel.writer, tid, { ...now, flags, nice: parsed.nice ?? now.nice, runtime });
+    schedSetAttr(this.kernel.writer, tid, { ...now, flags, nice: parsed.nice ?? now.nice, runtime });
+  }
+
+  protected heirs(written: string, original: string): Heirs {
+    const value = parse(written);
+    const before = parse(original);
+    // With reset-on-fork there are none.
+    if (!value || !before || (value.reset && !before.reset)) return 'none';
+    return value.slice === SLICE_NS ? 'anywhere' : 'below';
   }
 }
 

@@ -1,8 +1,9 @@
 import { onlineCpus } from '../kernel/cpus.ts';
 import type { Kernel } from '../kernel/kernel.ts';
-import type { GuardSet, GuardSettings } from './build-guards.ts';
+import type { GuardSet } from './build-guards.ts';
 import { type Choice, chooseGuards, type GuardConfig } from './choose.ts';
 import type { GuardId } from './guard.ts';
+import type { GuardSettings } from './settings.ts';
 
 /** Half of capacity. */
 const DEFAULT_CAPACITY = 0.5;
