@@ -31,6 +31,7 @@ const MAX_ALONG = 16;
 
 /** Limits of one session. */
 export interface SessionLimits {
+  /** Accepted: predicted and armed for. Attribution follows fewer of them (slowpath/options.ts). */
   openSteps: number;
   openWaits: number;
   openPoolRequests: number;

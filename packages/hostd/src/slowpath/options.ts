@@ -18,7 +18,11 @@ export interface AttributionOptions {
   settleLagNs: { idle: number; busy: number };
   /** How long a step's report waits for the slice in which it ended. Nanoseconds. */
   graceNs: number;
-  /** For one process. `steps` and `waits`: open ones. What goes beyond is dropped, counted, and the steps that it concerns are incomplete. */
+  /**
+   * For one process. `steps` and `waits`: open ones. What goes beyond is dropped, counted, and the steps that it
+   * concerns are incomplete. `steps` is far below what a session may have open: there a step costs an entry in a
+   * table, here each slice of its thread is held against all steps that were open then.
+   */
   limits: {
     steps: number;
     waits: number;
