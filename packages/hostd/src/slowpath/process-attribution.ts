@@ -1,20 +1,20 @@
 import type { ClientFrame, StepFrame, StepId, WaitFrame } from '@prewake/sdk/protocol';
-import { type EventRecord, type ForkRecord, type Slice, SliceBegin, SliceEnd } from '../kernel/slice.ts';
+import type { EventRecord, ForkRecord, Slice } from '../kernel/slice.ts';
 import type { WakeupCost } from '../policy/index.ts';
 import { readyTime } from './categories.ts';
 import { charge } from './charge.ts';
 import { EventLog } from './event-log.ts';
-import { GcPauses } from './gc-pauses.ts';
 import { Ledger } from './ledger.ts';
 import type { AttributionOptions } from './options.ts';
 import { type JoinFacts, Owners } from './owners.ts';
 import { PoolRequests } from './pool-requests.ts';
 import { ProcessTree } from './process-tree.ts';
-import { RunMarks } from './run-marks.ts';
 import type { StatsOwner } from './stats/slowpath-stats.ts';
 import { innermost, type StepSpan, StepTable } from './step-table.ts';
 import { Tally } from './tally.ts';
 import { type StoredSlice, ThreadLog } from './thread-log.ts';
+import { ThreadNotes } from './thread-notes.ts';
+import { ThreadTable } from './thread-table.ts';
 import { WaitLog } from './wait-log.ts';
 
 /** The host's tid of a thread as a client names it; undefined: its main thread. */
@@ -41,16 +41,14 @@ export class ProcessAttribution {
   /** Steps, slices, marks, … for which there was no room. */
   dropped = 0;
   readonly #options: AttributionOptions;
-  readonly #threads = new Map<number, ThreadLog>();
-  readonly #marks = new Map<number, RunMarks>();
-  readonly #gc = new Map<number, GcPauses>();
+  readonly #threads: ThreadTable;
+  readonly #notes: ThreadNotes;
   readonly #waits: WaitLog;
   readonly #pool: PoolRequests;
   readonly #tree: ProcessTree;
   readonly #owners: Owners;
   readonly #ledger: Ledger;
   readonly #events: EventLog;
-  #slices = 0;
   #open = 0;
   #droppedAt = -Infinity;
   #prunedTo = 0;
@@ -61,6 +59,8 @@ export class ProcessAttribution {
     this.trackedSince = at;
     this.settledTo = at;
     this.#options = options;
+    this.#threads = new ThreadTable(options.limits);
+    this.#notes = new ThreadNotes(this.steps, options.limits.marks);
     this.#pool = new PoolRequests(options.limits.poolRequests);
     this.#tree = new ProcessTree(options.limits.processes);
     this.#waits = new WaitLog(options);
@@ -70,8 +70,8 @@ export class ProcessAttribution {
       steps: this.steps,
       pool: this.#pool,
       tree: this.#tree,
-      marks: (tid) => this.#marks.get(tid),
-      gc: (tid) => this.#gc.get(tid),
+      marks: (tid) => this.#notes.marks(tid),
+      gc: (tid) => this.#notes.gc(tid),
       waitsEnded: (tid, from, to) => this.#waits.endedIn(tid, from, to),
       final: (t) => t <= this.settledTo,
       role: (thread) => {
@@ -89,7 +89,7 @@ export class ProcessAttribution {
   }
 
   get keptSlices(): number {
-    return this.#slices;
+    return this.#threads.kept;
   }
 
   get openSteps(): number {
@@ -123,7 +123,7 @@ export class ProcessAttribution {
         break;
       case 'gc':
         for (let i = 0; i < frame.pauses.length; i += 2)
-          this.#pause(
+          this.#notes.pause(
             tidOf(frame.thread),
             (frame.pauses[i] as number) * 1000,
             (frame.pauses[i + 1] as number) * 1000,
@@ -142,15 +142,8 @@ export class ProcessAttribution {
   }
 
   slice(slice: Slice): void {
-    if (this.#slices >= this.#options.limits.slices) this.#settleHalf(slice.offAt);
-    const thread = this.#thread(slice.tgid, slice.tid);
-    if (!thread || this.#slices >= this.#options.limits.slices) {
-      this.#drop(slice.onAt);
-      return;
-    }
-    thread.add(slice, this.trackedSince);
-    this.#slices++;
-    if (slice.end === SliceEnd.exit) thread.exited = true;
+    if (this.#threads.full) this.#settleHalf(slice.offAt);
+    if (!this.#threads.add(slice, this.trackedSince)) this.#drop(slice.onAt);
   }
 
   event(event: EventRecord): void {
@@ -164,10 +157,8 @@ export class ProcessAttribution {
     return added;
   }
 
-  /** A thread is gone. Its last slice comes after this: it is forgotten once that is settled. */
   exit(tgid: number, tid: number): void {
-    const thread = this.#thread(tgid, tid);
-    if (thread) thread.exited = true;
+    this.#threads.exit(tgid, tid);
   }
 
   /** Whatever was open in [from, to] lacks something. */
@@ -205,12 +196,7 @@ export class ProcessAttribution {
           if (!force(wait.to)) return undefined;
           if (!thread) return null;
         }
-        for (let i = thread.slices.length - 1; i >= 0; i--) {
-          const slice = thread.slices[i] as StoredSlice;
-          if (slice.onAt > wait.to || slice.begin !== SliceBegin.woken) continue;
-          return readyTime(slice) > wait.from ? slice : null;
-        }
-        return null;
+        return thread.wakeupIn(wait.from, wait.to);
       },
       (wait, slice) => {
         const covered = this.#options.isCovered(slice.cpu, readyTime(slice));
@@ -260,22 +246,17 @@ export class ProcessAttribution {
     if (until <= this.settledTo) return;
     this.#owners.settleTree(until);
     const sink = this.#ledger.final();
-    for (const [tid, thread] of this.#threads) {
-      let n = 0;
-      for (; n < thread.slices.length; n++) {
-        const slice = thread.slices[n] as StoredSlice;
-        if (slice.offAt > until) break;
-        charge(thread, n, this.#owners, sink);
+    this.#threads.settle(
+      until,
+      (thread, index, slice) => {
+        charge(thread, index, this.#owners, sink);
         this.#ledger.total(slice);
-      }
-      thread.slices.splice(0, n);
-      this.#slices -= n;
-      if (thread.exited && thread.slices.length === 0 && thread.offAt <= until) {
-        this.#threads.delete(tid);
-        this.#tree.remove(thread.tgid, tid);
-        if (tid === thread.tgid) this.gone.push(tid);
-      }
-    }
+      },
+      ({ tgid, tid }) => {
+        this.#tree.remove(tgid, tid);
+        if (tid === tgid) this.gone.push(tid);
+      },
+    );
     this.#events.settle(
       until,
       ({ tgid, tid }, t) => this.#owners.at(this.#threads.get(tid) ?? new ThreadLog(tgid, tid), t),
@@ -288,22 +269,18 @@ export class ProcessAttribution {
   /** Forgets what is told of times before, but for what slices that span it still need. */
   #prune(until: number): void {
     let before = until;
-    for (const { slices } of this.#threads.values()) before = Math.min(before, slices[0]?.start ?? before);
+    for (const { start } of this.#threads.oldest()) before = Math.min(before, start);
     this.#prunedTo = until;
     this.steps.prune(before);
     this.#waits.prune(before);
     this.#pool.prune(before);
-    for (const kept of [this.#marks, this.#gc])
-      for (const [tid, log] of kept) {
-        log.prune(before);
-        if (!this.steps.hasThread(tid)) kept.delete(tid);
-      }
+    this.#notes.prune(before);
   }
 
   /** There is no room for more: the older half of what is kept has to be charged with what is known by now. */
   #settleHalf(newest: number): void {
     let oldest = newest;
-    for (const { slices } of this.#threads.values()) oldest = Math.min(oldest, slices[0]?.offAt ?? newest);
+    for (const { offAt } of this.#threads.oldest()) oldest = Math.min(oldest, offAt);
     this.settle((oldest + newest) / 2);
   }
 
@@ -357,37 +334,9 @@ export class ProcessAttribution {
     return open.length > 64 || innermost(open).length > 1;
   }
 
-  #pause(tid: number, from: number, ns: number): void {
-    if (!this.steps.hasThread(tid)) return;
-    let pauses = this.#gc.get(tid);
-    if (!pauses) {
-      pauses = new GcPauses(this.#options.limits.marks);
-      this.#gc.set(tid, pauses);
-    }
-    pauses.add(from, ns);
-  }
-
   #mark(tid: number, at: number, who: string | undefined): void {
-    let marks = this.#marks.get(tid);
-    if (!marks) {
-      // Marks of a thread on which no step runs mean nothing, and would be kept for ever.
-      if (!this.steps.hasThread(tid)) return;
-      marks = new RunMarks(this.#options.limits.marks);
-      this.#marks.set(tid, marks);
-    }
-    const forgotten = marks.add(at, who);
+    const forgotten = this.#notes.mark(tid, at, who);
     if (forgotten > 0) this.#drop(forgotten);
-  }
-
-  #thread(tgid: number, tid: number): ThreadLog | undefined {
-    let thread = this.#threads.get(tid);
-    // The tid of a thread whose exit was lost can be given to another process.
-    if (thread && thread.tgid === tgid) return thread;
-    if (thread) this.#slices -= thread.slices.length;
-    else if (this.#threads.size >= this.#options.limits.threads) return undefined;
-    thread = new ThreadLog(tgid, tid);
-    this.#threads.set(tid, thread);
-    return thread;
   }
 
   /** What is open from `at` on is incomplete. Steps are marked once a millisecond: drops come in floods. */

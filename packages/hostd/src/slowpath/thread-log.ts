@@ -74,6 +74,16 @@ export class ThreadLog {
     return i;
   }
 
+  /** The last wakeup that had the thread on the CPU by `to`; null where it had become ready by `from` already. */
+  wakeupIn(from: number, to: number): StoredSlice | null {
+    for (let i = this.slices.length - 1; i >= 0; i--) {
+      const slice = this.slices[i] as StoredSlice;
+      if (slice.onAt > to || slice.begin !== SliceBegin.woken) continue;
+      return readyTime(slice) > from ? slice : null;
+    }
+    return null;
+  }
+
   /**
    * When the activity that a wakeup began was over: the thread slept of its own will. Preemption and
    * uninterruptible sleep only interrupt it. Infinity where that is not recorded yet.
