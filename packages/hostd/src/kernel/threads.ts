@@ -47,8 +47,11 @@ function pidsOf(path: string): number[] | undefined {
   }
 }
 
-/** What a thread of a Node process is, by its name: libuv names its pool, V8 and Node their own workers. */
-export function threadRole(tgid: number, tid: number, root = '/'): 'pool' | 'runtime' | 'other' {
+/** What a thread of a Node process works for: `pool` for steps' requests, `runtime` for nobody. */
+export type ThreadRole = 'pool' | 'runtime' | 'other';
+
+/** By its name: libuv names its pool, V8 and Node their own workers. */
+export function threadRole(tgid: number, tid: number, root = '/'): ThreadRole {
   if (tgid === tid) return 'other';
   try {
     const comm = readFileSync(`${root}proc/${tgid}/task/${tid}/comm`, 'utf8').trim();

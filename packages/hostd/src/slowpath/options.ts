@@ -1,3 +1,4 @@
+import type { ThreadRole } from '../kernel/threads.ts';
 import type { SlowpathStats } from './stats/slowpath-stats.ts';
 
 /** What attribution needs to be told, and how much it may keep. */
@@ -5,7 +6,7 @@ export interface AttributionOptions {
   /** Whether a guard was armed on a CPU at a time (nanoseconds): see ArmedLog. */
   isCovered: (cpu: number, at: number) => boolean;
   /** What a thread of a session's own process is; called once for each. */
-  threadRole: (tgid: number, tid: number) => 'pool' | 'runtime' | 'other';
+  threadRole: (tgid: number, tid: number) => ThreadRole;
   /** Is told of everything that is settled. */
   stats?: SlowpathStats | undefined;
   /** A step's largest slowpaths: how many (0–3), and above how many nanoseconds. */

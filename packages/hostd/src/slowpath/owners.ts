@@ -1,4 +1,5 @@
 import { SliceBegin } from '../kernel/slice.ts';
+import type { ThreadRole } from '../kernel/threads.ts';
 import { readyTime } from './categories.ts';
 import type { GcPauses } from './gc-pauses.ts';
 import type { PoolRequests } from './pool-requests.ts';
@@ -26,16 +27,8 @@ export interface JoinFacts {
   waitsEnded(tid: number, from: number, to: number): StepSpan[];
   /** Whether all frames that tell of time `t` have been read. */
   final(t: number): boolean;
-  /** What a thread of the process itself is, by its name: see {@link roleOfComm}. */
-  role(thread: ThreadLog): 'pool' | 'runtime' | 'other';
-}
-
-/** The names that Node gives its threads: libuv's pool works for steps; V8's and the inspector's threads for nobody. */
-export function roleOfComm(comm: string | undefined): 'pool' | 'runtime' | 'other' {
-  if (comm === 'libuv-worker') return 'pool';
-  return comm !== undefined && /^(V8Worker|DelayedTaskSche|SignalInspector|inspector)/.test(comm)
-    ? 'runtime'
-    : 'other';
+  /** What a thread of the process itself is. */
+  role(thread: ThreadLog): ThreadRole;
 }
 
 /** Which steps a thread works for, and whom a wakeup served. In order of trust: process tree, run marks, pool requests. */

@@ -1,4 +1,5 @@
 import { Known, type Slice, SliceBegin, SliceEnd } from '../kernel/slice.ts';
+import type { ThreadRole } from '../kernel/threads.ts';
 import { type Interval, isSum, paid, readyTime } from './categories.ts';
 
 /** A slice that is kept until no step can need it any more. */
@@ -28,7 +29,7 @@ export class ThreadLog {
   #rampFrom = 0;
   exited = false;
   /** What the thread is, once somebody has looked: see owners.ts. */
-  role: 'pool' | 'runtime' | 'other' | undefined;
+  role: ThreadRole | undefined;
 
   constructor(tgid: number, tid: number) {
     this.tgid = tgid;
