@@ -14,18 +14,16 @@ export const CLASSES = {
 
 export type CauseClass = keyof typeof CLASSES;
 
-export const CAUSES = [
-  'cold_read',
-  'major_faults',
-  'beside_hog',
-  'grandchild_beside_hog',
-  'quota',
-  'timer_slack',
-  'pool_job',
-  'busy_loop',
-  'idle',
-] as const;
-export type Cause = (typeof CAUSES)[number];
+export type Cause =
+  | 'cold_read'
+  | 'major_faults'
+  | 'beside_hog'
+  | 'grandchild_beside_hog'
+  | 'quota'
+  | 'timer_slack'
+  | 'pool_job'
+  | 'busy_loop'
+  | 'idle';
 
 /** What the agent is to do: one step for each cause, under a label that says nothing of it. */
 export interface Plan {

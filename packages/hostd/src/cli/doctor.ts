@@ -42,7 +42,7 @@ export function doctorCommand(): Command {
     });
 }
 
-export async function diagnose(client: HostdClient): Promise<Diagnosis> {
+async function diagnose(client: HostdClient): Promise<Diagnosis> {
   const { openKernel } = await import('../kernel/kernel.ts');
   const { machineFacts } = await import('../kernel/machine-facts.ts');
   const kernel = openKernel();

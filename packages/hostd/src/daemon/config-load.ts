@@ -31,7 +31,7 @@ export function configFiles({ env, root }: Pick<HostFacts, 'env' | 'root'>): str
   return [join(home, 'prewake', 'hostd.yaml'), system];
 }
 
-export function thisHost(): HostFacts {
+function thisHost(): HostFacts {
   return { env: process.env, root: process.getuid?.() === 0, cpus: availableParallelism() };
 }
 

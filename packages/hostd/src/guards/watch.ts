@@ -22,7 +22,7 @@ export interface WatchOptions {
 }
 
 /** How often a heartbeat is sent while something is armed, milliseconds. */
-export const BEAT_MS = 250;
+const BEAT_MS = 250;
 /** Without a heartbeat for this long the guardian restores, milliseconds. */
 export const STALL_MS = 700;
 /** Once a heartbeat is this late, hostd asks whether the guardian has restored, microseconds. */

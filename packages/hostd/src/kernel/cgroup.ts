@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 
 /** A process's cgroup. */
-export interface Cgroup {
+interface Cgroup {
   /** 2: the unified hierarchy; 1: a controller's own (cpu, else the first named). */
   version: 1 | 2;
   path: string;
@@ -11,7 +11,7 @@ export interface Cgroup {
  * Picks the cgroup that pays for CPU time out of `/proc/PID/cgroup`: v1's `cpu` controller where it is mounted
  * apart (there the v2 entry is an empty one beside it), v2 otherwise.
  */
-export function parseCgroup(text: string): Cgroup {
+function parseCgroup(text: string): Cgroup {
   let unified: string | undefined;
   let cpu: string | undefined;
   for (const line of text.split('\n')) {

@@ -50,7 +50,7 @@ export function libc(): Libc {
 }
 
 /** errno of the last libc call, as a name: `EBUSY`. */
-export function errnoName(): string {
+function errnoName(): string {
   return errnoNamed(koffi.errno());
 }
 

@@ -1,7 +1,7 @@
 import type { ControlFiles } from './control-files.ts';
 
 /** Threads of a process; none where it is gone. */
-export function threadsOf(files: ControlFiles, tgid: number): number[] {
+function threadsOf(files: ControlFiles, tgid: number): number[] {
   return files.list(`proc/${tgid}/task`).map(Number);
 }
 

@@ -22,7 +22,7 @@ export function isStepId(value: unknown): value is string {
 }
 
 /** An id that the peer counts itself: a safe integer from 1. */
-export function isCountedId(value: unknown): value is number {
+function isCountedId(value: unknown): value is number {
   return Number.isSafeInteger(value) && (value as number) > 0;
 }
 

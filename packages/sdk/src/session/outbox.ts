@@ -2,7 +2,7 @@ import { guarded } from '../guarded.ts';
 import { scopes } from '../scope.ts';
 
 /** Bytes that may be pending, in the outbox and in the socket's own queue, before new announcements are dropped. */
-export const BACKLOG_LIMIT = 1 << 20;
+const BACKLOG_LIMIT = 1 << 20;
 
 /** Where the outbox writes to. */
 export interface Sink {

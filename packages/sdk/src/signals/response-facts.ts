@@ -32,7 +32,7 @@ function header(headers: Headers, name: string): string | undefined {
 }
 
 /** Retry-After: seconds or an HTTP date (RFC 9110, 10.2.3), as milliseconds from now. */
-export function retryAfterMs(value: string | undefined, now: number): number | undefined {
+function retryAfterMs(value: string | undefined, now: number): number | undefined {
   if (value === undefined) return undefined;
   if (/^\s*\d{1,8}\s*$/.test(value)) return Number(value) * 1000;
   const date = Date.parse(value);

@@ -3,7 +3,7 @@ import type { Failure, LiveStep } from '../step.ts';
 import type { Figures } from './report-attributes.ts';
 
 /** Spans that may be held at once; beyond it a span ends at once, as incomplete. */
-export const MAX_HELD = 4096;
+const MAX_HELD = 4096;
 /** After so many holds in a row that ran out, hostd is taken as stopped: nothing is held until it speaks again. */
 const PATIENCE = 3;
 

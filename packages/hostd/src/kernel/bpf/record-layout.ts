@@ -2,7 +2,6 @@
 
 export const RecordType = { slice: 1, fork: 2, exit: 3, event: 4 } as const;
 
-export const EVENT_BYTES = 40;
 export const SLICE_BYTES = 192;
 
 export const SliceOffset = {

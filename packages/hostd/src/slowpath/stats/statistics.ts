@@ -12,7 +12,7 @@ import { idleExit, readyTime } from '../categories.ts';
 import type { StoredSlice } from '../thread-log.ts';
 
 /** What is kept beside the categories' own times: each answers one question. The part before the first dot groups. */
-export const STATISTICS = {
+const STATISTICS = {
   'wakeup.to_run': ['ns', 'waking → on the CPU'],
   'wakeup.wait': ['ns', 'how long the thread had slept of its own will: the epoll wait of an event loop'],
   'wakeup.idle_state': ['count', 'the idle state that the wakeup found the CPU in'],
