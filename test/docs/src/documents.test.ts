@@ -1,5 +1,5 @@
 import { spawnSync } from 'node:child_process';
-import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, globSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { dirname, join, normalize } from 'node:path';
 import { loadConfig } from '@prewake/hostd';
 import { ERROR_CODES } from '@prewake/sdk/protocol';
@@ -70,6 +70,20 @@ describe('the documentation', () => {
   it('names every error code of the wire', () => {
     const protocol = readFileSync(join(root, 'docs/protocol.md'), 'utf8');
     for (const code of Object.keys(ERROR_CODES)) expect(protocol).toContain(`\`${code}\``);
+  });
+
+  it('names every error code of the packages', () => {
+    const sources = globSync('packages/*/src/**/*.ts', { cwd: root }).filter(
+      (path) => !/\.(test|testkit)\.ts$/.test(path),
+    );
+    const codes = new Set(
+      sources.flatMap(
+        (path) => readFileSync(join(root, path), 'utf8').match(/(?<=')PREWAKE_[A-Z_]+(?=')/g) ?? [],
+      ),
+    );
+    const named = all.map(prose).join('\n');
+    expect(codes.size).toBeGreaterThan(Object.keys(ERROR_CODES).length);
+    expect([...codes].filter((code) => !named.includes(`\`${code}\``))).toEqual([]);
   });
 });
 
