@@ -144,7 +144,7 @@ export class Client implements StepOwner {
   stepStarted(step: LiveStep): void {
     if (!this.#supported) return;
     const announced = this.#announce(step);
-    this.measures.start(step, this.#supported && !(announced && this.#holdMs > 0));
+    this.measures.start(step, !(announced && this.#holdMs > 0));
   }
 
   #announce(step: LiveStep): boolean {

@@ -87,10 +87,6 @@ export class ProcessTree {
     this.#threads.delete(tid);
   }
 
-  get size(): number {
-    return this.#processes.size + this.#threads.size;
-  }
-
   #resolve(
     forked: Forked,
     ownersAt: (tid: number, t: number) => readonly StepSpan[],

@@ -11,10 +11,6 @@ export class RunMarks {
     this.#limit = limit;
   }
 
-  get size(): number {
-    return this.#at.length;
-  }
-
   /** @returns the time of the newest mark that had to be forgotten, 0 where there was room. */
   add(at: number, who: string | undefined): number {
     let i = this.#at.length;

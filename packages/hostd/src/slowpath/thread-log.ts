@@ -102,7 +102,7 @@ export class ThreadLog {
 }
 
 /** A slice's fields by value: a decoder's may be accessors. */
-export function copy(s: Slice): Slice {
+function copy(s: Slice): Slice {
   return {
     tgid: s.tgid,
     tid: s.tid,
