@@ -72,35 +72,21 @@ export class Metrics {
       'Claims given up because another tool wrote the control',
       (it) => it.inc(sources.foreignWriters()),
     );
-    this.waits = new Counter({
-      name: 'prewake_waits_total',
-      help: 'Ended waits, by kind, plan and whether a window was open at the end',
-      labelNames: ['kind', 'plan', 'open'],
-      registers,
-    });
-    this.refused = new Counter({
-      name: 'prewake_refused_total',
-      help: 'Leases refused or cut, by reason',
-      labelNames: ['reason'],
-      registers,
-    });
-    this.budgetChanges = new Counter({
-      name: 'prewake_budget_changes_total',
-      help: 'Budgets degraded and recovered, by scope (host, user, cgroup)',
-      labelNames: ['scope', 'state'],
-      registers,
-    });
-    this.reports = new Counter({
-      name: 'prewake_reports_total',
-      help: 'Step reports sent',
-      labelNames: ['complete'],
-      registers,
-    });
-    this.frameErrors = new Counter({
-      name: 'prewake_frame_errors_total',
-      help: 'Frames that were refused',
-      registers,
-    });
+    const counter = <Label extends string>(name: string, help: string, labelNames: Label[]) =>
+      new Counter<Label>({ name, help, labelNames, registers });
+    this.waits = counter(
+      'prewake_waits_total',
+      'Ended waits, by kind, plan and whether a window was open at the end',
+      ['kind', 'plan', 'open'],
+    );
+    this.refused = counter('prewake_refused_total', 'Leases refused or cut, by reason', ['reason']);
+    this.budgetChanges = counter(
+      'prewake_budget_changes_total',
+      'Budgets degraded and recovered, by scope (host, user, cgroup)',
+      ['scope', 'state'],
+    );
+    this.reports = counter('prewake_reports_total', 'Step reports sent', ['complete']);
+    this.frameErrors = counter('prewake_frame_errors_total', 'Frames that were refused', []);
     this.armLateness = new Histogram({
       name: 'prewake_arm_lateness_seconds',
       help: 'From the planned start of a window to its guards being written',
