@@ -190,14 +190,15 @@ function tell(parts: Parts, log: Log): void {
   windows.onEvent = (event) => {
     if (event.type === 'planned') {
       // Once everything else is done.
-      setImmediate(() => placement.leave(event.cpus(), now()));
+      setImmediate(() => placement.avoid(event.cpus(), now()));
       return;
     }
     const wait = Number(event.wait.slice(event.session.length + 1));
     if (event.type === 'armed') {
       attribution.windowOpened(event.session, wait, event.at * 1000);
       metrics.armLateness.observe(Math.max(0, event.lateUs) / 1e6);
-      placement.leave(event.cpus, event.at);
+      placement.late(event.lateUs, event.at);
+      placement.avoid(event.cpus, event.at);
     } else if (event.type === 'released') attribution.windowClosed(event.session, wait, event.at * 1000);
     else metrics.refused.inc({ reason: event.grant.reason });
     events.emit(() => ({ uid: uidOf(event.wait), ...event }));

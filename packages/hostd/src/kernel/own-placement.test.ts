@@ -1,38 +1,58 @@
-import { expect, test } from 'vitest';
-import { allowedCpus } from './affinity.ts';
+import { afterEach, expect, test } from 'vitest';
+import { allowedCpus, setAllowedCpus } from './affinity.ts';
 import { libc } from './libc.ts';
 import { OwnPlacement } from './own-placement.ts';
+import { KernelWriter } from './writer.ts';
 
-const allowed = allowedCpus(0);
+const all = allowedCpus(0);
+const few = all.length < 2;
+const why = few ? ' [one CPU]' : '';
+const here = () => libc().sched_getcpu();
 
-test.skipIf(allowed.length < 2)(
-  `leaves the CPU that it runs on, and may run everywhere after${allowed.length < 2 ? ' [one CPU]' : ''}`,
-  () => {
-    const placement = new OwnPlacement();
-    let left = false;
-    let here = -1;
-    // It may be moved between the two looks.
-    for (let now = 0; !left && now < 100e6; now += 1e6) {
-      here = libc().sched_getcpu();
-      left = placement.leave([here], now);
-    }
-    expect(left).toBe(true);
-    expect(allowedCpus(0)).toEqual(allowed);
-    expect(placement.leave(allowed, 1e12)).toBe(false);
-    expect(allowedCpus(0)).toEqual(allowed);
-  },
-);
+afterEach(() => setAllowedCpus(new KernelWriter(), 0, all));
 
-test('does nothing for CPUs that it does not run on', () => {
-  expect(new OwnPlacement().leave([4000], 0)).toBe(false);
+/** Names CPUs until it was on one of them when it looked; what it avoids then. */
+function avoidHere(placement: OwnPlacement, now = 0): number {
+  for (;;) {
+    const cpu = here();
+    placement.avoid([cpu], now);
+    if (!allowedCpus(0).includes(cpu)) return cpu;
+  }
+}
+
+test.skipIf(few)(`leaves the CPU that it runs on, and stays away from it${why}`, () => {
+  const left = avoidHere(new OwnPlacement());
+  expect(allowedCpus(0)).toEqual(all.filter((cpu) => cpu !== left));
+  expect(here()).not.toBe(left);
 });
 
-test.skipIf(allowed.length < 2)(
-  `moves no more often than it must${allowed.length < 2 ? ' [one CPU]' : ''}`,
+test.skipIf(few)(`runs anywhere again once it is kept waiting, and leaves nothing for a while${why}`, () => {
+  const placement = new OwnPlacement();
+  avoidHere(placement);
+  placement.late(1999, 10);
+  expect(allowedCpus(0)).not.toEqual(all);
+  placement.late(2000, 20);
+  expect(allowedCpus(0)).toEqual(all);
+  for (let i = 0; i < 100; i++) placement.avoid([here()], 1_000_000);
+  expect(allowedCpus(0)).toEqual(all);
+  avoidHere(placement, 1_000_020);
+});
+
+test('never avoids all CPUs', () => {
+  const placement = new OwnPlacement();
+  placement.avoid(all, 0);
+  expect(allowedCpus(0)).toEqual(all);
+});
+
+test.skipIf(all.length !== 2)(
+  `forgets a CPU that was not named for a second, and takes the latest where two would leave none${all.length === 2 ? '' : ' [needs two CPUs]'}`,
   () => {
     const placement = new OwnPlacement();
-    let now = 0;
-    while (!placement.leave([libc().sched_getcpu()], now)) now += 1e6;
-    for (let i = 0; i < 100; i++) expect(placement.leave([libc().sched_getcpu()], now + i)).toBe(false);
+    const first = avoidHere(placement);
+    const [second] = all.filter((cpu) => cpu !== first) as [number];
+    placement.avoid([second], 1000);
+    expect(allowedCpus(0)).toEqual([first]);
+    placement.avoid([first], 2_000_000);
+    expect(allowedCpus(0)).toEqual([second]);
   },
 );

@@ -2,40 +2,61 @@ import { allowedCpus, setAllowedCpus } from './affinity.ts';
 import { libc } from './libc.ts';
 import { KernelWriter } from './writer.ts';
 
-/**
- * Where other CPUs are busy the scheduler brings it back: a move costs some 50 µs, so that this is the least
- * time between two. Microseconds.
- */
-const REST_US = 5000;
+/** A CPU that was named this long ago is no longer avoided, microseconds. */
+const MEMORY_US = 1_000_000;
+/** Later than this, others keep this thread from running, microseconds. */
+const CROWDED_US = 2000;
+/** Then it may run everywhere for this long, microseconds. */
+const TRUCE_US = 1_000_000;
 
 /**
- * Moves this thread off CPUs that it has armed. What runs on a CPU just before a wakeup leaves it with cold caches,
- * and the woken task pays for that: in bench `effect` it doubled the median of covered wakeups.
+ * Keeps this thread off CPUs whose wakeups are awaited: what runs on a CPU just before a wakeup makes the woken task
+ * wait, or leaves it with cold caches. Bench `effect` has the difference.
  *
- * It is a nudge and no restriction: the thread may run everywhere again at once, and stays where it is as long as the
- * scheduler finds that as good.
+ * A wish and no rule: where that leaves it no CPU, or one on which it is kept waiting, it runs anywhere. It has no
+ * timer; what it avoided last it goes on avoiding until it is asked again.
  */
 export class OwnPlacement {
   readonly #writer = new KernelWriter();
-  #movedAt = Number.NEGATIVE_INFINITY;
+  /** When each CPU was last named. */
+  readonly #named = new Map<number, number>();
+  /** Where it may run by itself: as it was before the first restriction. */
+  #allowed: readonly number[] = [];
+  #avoided: readonly number[] = [];
+  #truceUntil = Number.NEGATIVE_INFINITY;
 
   /**
+   * Leaves these CPUs if this thread is on one of them, and stays away from them.
+   *
    * @param now microseconds
-   * @returns whether it has moved: not where it runs elsewhere already, may run nowhere else, or has moved just now
    */
-  leave(cpus: readonly number[], now: number): boolean {
-    if (now - this.#movedAt < REST_US || !cpus.includes(libc().sched_getcpu())) return false;
-    this.#movedAt = now;
+  avoid(cpus: readonly number[], now: number): void {
+    if (now < this.#truceUntil) return;
+    for (const cpu of cpus) this.#named.set(cpu, now);
+    if (!cpus.includes(libc().sched_getcpu())) return;
+    for (const [cpu, at] of this.#named) if (now - at > MEMORY_US) this.#named.delete(cpu);
+    if (!this.#restrict([...this.#named.keys()])) this.#restrict(cpus);
+  }
+
+  /** Says how late something was that this thread had a time for, microseconds. */
+  late(us: number, now: number): void {
+    if (us < CROWDED_US || this.#avoided.length === 0) return;
+    this.#truceUntil = now + TRUCE_US;
+    this.#restrict([]);
+  }
+
+  /** False where no CPU would be left. */
+  #restrict(avoided: readonly number[]): boolean {
     try {
-      const allowed = allowedCpus(0);
-      const others = allowed.filter((cpu) => !cpus.includes(cpu));
-      if (others.length === 0) return false;
-      setAllowedCpus(this.#writer, 0, others);
-      setAllowedCpus(this.#writer, 0, allowed);
-      return true;
+      if (this.#avoided.length === 0) this.#allowed = allowedCpus(0);
+      const left = this.#allowed.filter((cpu) => !avoided.includes(cpu));
+      if (left.length === 0) return false;
+      setAllowedCpus(this.#writer, 0, left);
+      this.#avoided = avoided;
     } catch {
-      // A CPU went offline in between, or its cpuset has changed: it stays.
-      return false;
+      // A CPU went offline, or its cpuset has changed: it is as the kernel has it.
+      this.#avoided = [];
     }
+    return true;
   }
 }
