@@ -1,9 +1,10 @@
-import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
+import { type ChildProcess, spawn } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import type { GuardEvent } from '../../../../packages/hostd/dist/guards/guard.js';
 import type { WriteOp } from '../../../../packages/hostd/dist/kernel/writer.js';
+import { runTool } from './tool.ts';
 
 export interface VictimOrder {
   /** Index of the write at which it ends itself; -1: it lives to the end. */
@@ -70,15 +71,14 @@ export function stracedVictim(
   const calls =
     'write,pwrite64,writev,pwritev,sched_setattr,sched_setaffinity,sched_setscheduler,setpriority';
   const file = `/tmp/strace-${process.pid}`;
-  const { stdout, stderr, status } = spawnSync(
+  const { stdout } = runTool(
     'strace',
     [
       ...['-f', '-y', '-s', '4096', '-e', `trace=${calls}`, '-o', file],
       ...[process.execPath, VICTIM, runtimeDir, JSON.stringify(config)],
     ],
-    { input: `${JSON.stringify(order)}\n`, encoding: 'utf8', maxBuffer: 64 << 20 },
+    { input: `${JSON.stringify(order)}\n` },
   );
-  if (status !== 0) throw new Error(`straced victim: status ${status}\n${stderr.slice(-2000)}`);
   const report = JSON.parse(
     stdout.split('\n').findLast((line) => line.startsWith('{')) as string,
   ) as VictimReport;
