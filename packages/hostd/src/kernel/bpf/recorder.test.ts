@@ -1,7 +1,7 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { afterEach, describe, expect, it } from 'vitest';
 import type { Recorder } from '../recorder.ts';
-import { SliceBegin, SliceEnd, WakeCause } from '../slice.ts';
+import { Known, SliceBegin, SliceEnd, WakeCause } from '../slice.ts';
 import { Collector } from './collector.ts';
 import { openRecorder } from './index.ts';
 import { missingPrivilege } from './privilege.ts';
@@ -85,11 +85,21 @@ describe.skipIf(missing !== undefined)(`the BPF recorder${missing ? ` (${missing
     const { forks, exits, slices } = new Collector().drain(recorder);
     expect(forks.filter((f) => f.parentTgid === child.pid).length).toBe(20);
     expect(forks.length).toBe(40);
+    let seen = 0;
     for (const fork of forks) {
-      const itsSlices = slices.filter((s) => s.tid === fork.childTid);
-      expect(itsSlices[0]?.begin).toBe(SliceBegin.new);
-      expect(itsSlices[0]?.onAt).toBeGreaterThan(fork.at);
+      const first = slices.find((s) => s.tid === fork.childTid);
+      if (first?.begin === SliceBegin.new) {
+        seen++;
+        expect(first.onAt).toBeGreaterThan(fork.at);
+        continue;
+      }
+      // Some kernels leave out the switch away from a thread of the system's, and so the one to whom it goes: then
+      // the slice says that its beginning is not known.
+      expect(first?.begin).toBe(SliceBegin.unknown);
+      expect((first?.known ?? Known.wakeup) & Known.wakeup).toBe(0);
+      expect(first?.onAt).toBeGreaterThanOrEqual(fork.at);
     }
+    expect(seen).toBeGreaterThan(forks.length / 2);
     expect(exits.length).toBeGreaterThanOrEqual(20);
   });
 

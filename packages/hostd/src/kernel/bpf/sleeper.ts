@@ -1,5 +1,5 @@
 import { type ChildProcessWithoutNullStreams, spawn } from 'node:child_process';
-import { readFileSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import { createInterface } from 'node:readline';
 
 /**
@@ -50,7 +50,14 @@ export class Sleeper {
   }
 
   async #asleep(): Promise<void> {
-    while (!/^State:\s+S/m.test(this.#status())) await new Promise((resolve) => setTimeout(resolve, 5));
+    while (!this.#offCpu()) await new Promise((resolve) => setTimeout(resolve, 5));
+  }
+
+  /** About to sleep is not asleep: `syscall` tells once it has left its CPU, where the kernel has it. */
+  #offCpu(): boolean {
+    if (!/^State:\s+S/m.test(this.#status())) return false;
+    const file = `/proc/${this.pid}/syscall`;
+    return !existsSync(file) || !readFileSync(file, 'latin1').startsWith('running');
   }
 
   async end(): Promise<void> {
