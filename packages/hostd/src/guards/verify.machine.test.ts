@@ -93,9 +93,9 @@ test('the global limit: in force while held, lifted when its owner is stopped or
   );
 });
 
-test.each(['idle.cpu', 'idle.global'] as const)(
+test.for(['idle.cpu', 'idle.global'] as const)(
   '%s works by effect: while it is held at 0, the CPU enters no state but POLL',
-  async (id) => {
+  async (id, ctx) => {
     let verdict: Verdict | undefined;
     // A CPU that is busy all the time says nothing about its idle states: look again, and elsewhere.
     const cpus = onlineCpus(openKernel().files);
@@ -103,6 +103,7 @@ test.each(['idle.cpu', 'idle.global'] as const)(
       const one = cpus[i % cpus.length] as number;
       verdict = await verifyGuard({ guard: id, cpu: one, runtimeDir: dir, waitMs: 120_000 });
     }
+    if (verdict?.works === undefined) ctx.skip(`every CPU is busy all the time: ${verdict?.seen}`);
     expect(verdict).toMatchObject({ guard: id, works: true, value: id === 'idle.cpu' ? 'n/a' : '0' });
     expect(verdict?.seen).toMatch(/POLL/);
   },
