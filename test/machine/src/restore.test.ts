@@ -5,6 +5,7 @@ import { HostdProcess } from '@prewake/bench/hostd-process';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { runAgent } from './agent.ts';
 import { startArmedClient } from './armed-client.ts';
+import { ARMS_ALWAYS } from './arms-always.ts';
 import { changedControls, readControls } from './controls.ts';
 
 const root = process.getuid?.() === 0;
@@ -35,12 +36,14 @@ async function stopWhileArmed(process: HostdProcess): Promise<void> {
   }
 }
 
+const armed = () =>
+  expect.poll(() => changedControls(before).length, { timeout: 20_000, interval: 3 }).toBeGreaterThan(0);
 const restored = () =>
   expect.poll(() => changedControls(before), { timeout: 20_000, interval: 20 }).toEqual([]);
 
 describe.skipIf(!root)(`every control reads what it read before${root ? '' : ' [needs root]'}`, () => {
   it('after SIGKILL of hostd with a guard held', async () => {
-    hostd = await HostdProcess.start('{}\n');
+    hostd = await HostdProcess.start(ARMS_ALWAYS);
     client = startArmedClient(hostd.socket);
     await stopWhileArmed(hostd);
     hostd.child.kill('SIGKILL');
@@ -48,20 +51,18 @@ describe.skipIf(!root)(`every control reads what it read before${root ? '' : ' [
   });
 
   it('after SIGSTOP of hostd with a guard held, and hostd goes on after SIGCONT', async () => {
-    hostd = await HostdProcess.start('{}\n');
+    hostd = await HostdProcess.start(ARMS_ALWAYS);
     client = startArmedClient(hostd.socket);
     await stopWhileArmed(hostd);
     await restored();
     hostd.child.kill('SIGCONT');
     expect((await hostd.get<{ mode: string }>('/v1/status')).mode).toBe('arm');
     // It arms again: being restored is no reason to stay away.
-    await expect
-      .poll(() => changedControls(before).length, { timeout: 20_000, interval: 3 })
-      .toBeGreaterThan(0);
+    await armed();
   });
 
   it('after hostd and guardian are killed at once and `prewake restore` is run', async () => {
-    hostd = await HostdProcess.start('{}\n');
+    hostd = await HostdProcess.start(ARMS_ALWAYS);
     client = startArmedClient(hostd.socket);
     const { guardianPid } = await hostd.get<{ guardianPid: number }>('/v1/status');
     await stopWhileArmed(hostd);
@@ -77,7 +78,7 @@ describe.skipIf(!root)(`every control reads what it read before${root ? '' : ' [
   });
 
   it('after hostd and guardian are killed at once and hostd is started again', async () => {
-    hostd = await HostdProcess.start('{}\n');
+    hostd = await HostdProcess.start(ARMS_ALWAYS);
     client = startArmedClient(hostd.socket);
     const { guardianPid } = await hostd.get<{ guardianPid: number }>('/v1/status');
     await stopWhileArmed(hostd);
@@ -85,15 +86,15 @@ describe.skipIf(!root)(`every control reads what it read before${root ? '' : ' [
     hostd.child.kill('SIGKILL');
     expect(changedControls(before).length, 'a guard was held').toBeGreaterThan(0);
     client.stop();
-    const next = await HostdProcess.start(`runtimeDir: ${dirname(hostd.socket)}\n`);
+    const next = await HostdProcess.start(`${ARMS_ALWAYS}runtimeDir: ${dirname(hostd.socket)}\n`);
     expect(changedControls(before)).toEqual([]);
     await next.stop();
   });
 
   it('after SIGTERM in mid-run', async () => {
-    hostd = await HostdProcess.start('{}\n');
+    hostd = await HostdProcess.start(ARMS_ALWAYS);
     client = startArmedClient(hostd.socket);
-    await new Promise((resolve) => setTimeout(resolve, 500));
+    await armed();
     await hostd.stop();
     hostd = undefined;
     expect(changedControls(before)).toEqual([]);
@@ -108,14 +109,14 @@ describe('the agent does not notice', () => {
     const alone = await runAgent(args, { PREWAKE_DISABLED: '1' });
     expect(alone.code, alone.errors).toBe(0);
     without = alone.output;
-    hostd = await HostdProcess.start('{}\n');
+    hostd = await HostdProcess.start(ARMS_ALWAYS);
     const run = await runAgent(args, { PREWAKE_SOCKET: hostd.socket });
     expect(run.code, run.errors).toBe(0);
     expect(run.output).toBe(without);
   });
 
   it('a hostd that is stopped', async () => {
-    hostd = await HostdProcess.start('{}\n');
+    hostd = await HostdProcess.start(ARMS_ALWAYS);
     hostd.child.kill('SIGSTOP');
     const run = await runAgent(args, { PREWAKE_SOCKET: hostd.socket });
     hostd.child.kill('SIGCONT');
@@ -124,7 +125,7 @@ describe('the agent does not notice', () => {
   });
 
   it('a hostd that is killed in mid-run', async () => {
-    hostd = await HostdProcess.start('{}\n');
+    hostd = await HostdProcess.start(ARMS_ALWAYS);
     let steps = 0;
     const doomed = hostd;
     await hostd.events((event) => {

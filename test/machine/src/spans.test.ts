@@ -4,6 +4,7 @@ import { Recording } from '@prewake/bench/demo/record';
 import { HostdProcess } from '@prewake/bench/hostd-process';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { runAgent } from './agent.ts';
+import { ARMS_ALWAYS } from './arms-always.ts';
 
 interface AnyValue {
   stringValue?: string;
@@ -54,7 +55,7 @@ describe.skipIf(!root)(`an agent beside hostd${root ? '' : ' [needs root]'}`, ()
       },
     });
     await receiver.start();
-    hostd = await HostdProcess.start('{}\n');
+    hostd = await HostdProcess.start(ARMS_ALWAYS);
     await hostd.events((event) => recording.add(event));
     const before = readIdleUsage();
     const run = await runAgent(['--steps', '40', '--speed', '10'], {

@@ -20,6 +20,10 @@ beforeAll(async () => {
   chmodSync(dir, 0o755);
   const config = defaultConfig({ env: {}, root: true, cpus: 2 }, join(dir, 'hostd.sock'));
   config.stateDir = dir;
+  // Arms every wait throughout: this is about whose threads and events they are, and not about what pays.
+  config.policy = { ...config.policy, armedShare: 1, leadUs: 1e6, holdout: 0, benefitSamples: 1e6 };
+  const ample = { refillPerSecond: 1e5, capacity: 1e5 };
+  config.budget = { ...config.budget, host: ample, user: ample, cgroup: ample };
   daemon = await startDaemon(config, { dryRun: true, log: () => {} });
 });
 afterAll(async () => {
@@ -48,11 +52,16 @@ function run(program: string, args: readonly string[]): Promise<Run> {
   });
 }
 
-/** Runs a program as a user that has nothing to do with hostd. */
-const asNobody = (...command: string[]) =>
-  run('setpriv', [`--reuid=${NOBODY}`, `--regid=${NOBODY}`, '--clear-groups', ...command]);
-const curl = (path: string, ...args: string[]) =>
-  asNobody('curl', '-sS', '--unix-socket', daemon.socketPath, ...args, `http://hostd${path}`);
+/** For setpriv: a user that has nothing to do with hostd. */
+const AS_NOBODY = [`--reuid=${NOBODY}`, `--regid=${NOBODY}`, '--clear-groups'];
+const curlArgs = (path: string) => [
+  'curl',
+  '-sSN',
+  '--unix-socket',
+  daemon.socketPath,
+  `http://hostd${path}`,
+];
+const curl = (path: string, ...args: string[]) => run('setpriv', [...AS_NOBODY, ...curlArgs(path), ...args]);
 
 function needsRoot(ctx: TestContext): void {
   if (!isRoot) ctx.skip('not root: no other user to be');
@@ -90,13 +99,17 @@ describe('another user', () => {
 
   it('hears no event of others', async (ctx) => {
     needsRoot(ctx);
-    const heard = curl('/v1/events', '-N', '--max-time', '3');
-    // Both kinds go on until the reader is gone: what is nobody's has to get through, what is root's must not.
-    let over = false;
-    void heard.then(() => {
-      over = true;
+    const listener = spawn('setpriv', [...AS_NOBODY, ...curlArgs('/v1/events')], {
+      stdio: ['ignore', 'pipe', 'inherit'],
     });
-    while (!over) {
+    let text = '';
+    listener.stdout.on('data', (chunk) => {
+      text += chunk;
+    });
+    await expect.poll(() => text, { timeout: 30_000 }).toContain(': prewake');
+    // What is nobody's has to get through, what is root's must not. It comes in order: what root did before the last
+    // pause would be there before it.
+    for (let round = 0; round < 20; round++) {
       const client = await WireClient.connect(daemon.socketPath);
       const id = stepId();
       client.send(step(id), wait(1, id));
@@ -105,7 +118,10 @@ describe('another user', () => {
       await ask(daemon.socketPath, '/v1/pause', 'POST');
       await ask(daemon.socketPath, '/v1/resume', 'POST');
     }
-    const text = (await heard).out;
+    const resumed = () => text.match(/^event: resumed$/gm)?.length;
+    await expect.poll(resumed, { timeout: 30_000 }).toBe(20);
+    listener.kill();
+    await once(listener, 'close');
     const types = new Set([...text.matchAll(/^event: (.*)$/gm)].map(([, type]) => type));
     // What the host's controls and its own bucket do is for everyone.
     expect([...types].filter((type) => type !== 'guard' && type !== 'budget').sort()).toEqual([
@@ -117,13 +133,7 @@ describe('another user', () => {
 
   it('has sessions of its own', async (ctx) => {
     needsRoot(ctx);
-    const agent = await startAgent(
-      ctx,
-      'setpriv',
-      `--reuid=${NOBODY}`,
-      `--regid=${NOBODY}`,
-      '--clear-groups',
-    );
+    const agent = await startAgent(ctx, 'setpriv', ...AS_NOBODY);
     const [seen] = JSON.parse((await curl('/v1/sessions')).out).sessions;
     expect(seen).toMatchObject({ uid: NOBODY, pid: agent.child.pid });
     const buckets = JSON.parse((await curl('/v1/budgets')).out).buckets as { bucket: string }[];
