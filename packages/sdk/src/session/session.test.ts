@@ -90,6 +90,7 @@ describe('the session', () => {
       hostd.accepts = false;
       for (let i = 0; i < 2; i++) {
         expect(await connect({ socket: hostd.socketPath }).ready(50)).toBe(false);
+        await until('the refusal', () => stats().lastError !== undefined);
         expect(stats().lastError).toMatch(/^PREWAKE_VERSION_MISMATCH: hostd 9.0.0 speaks prewake\/9/);
         await shutdown();
       }
