@@ -21,7 +21,7 @@ it('doctor --verify tries each chosen guard, says what it saw, and puts everythi
   expect(verified.map(({ guard }) => guard)).toEqual(chosen);
   for (const verdict of verified) {
     expect(verdict.seen).not.toBe('');
-    // Other tests may hold the controls at this moment: then nothing is known, and it says so.
+    // Another hostd may hold the controls at this moment, or the CPU be busy: then nothing is known, and it says so.
     if (verdict.works === undefined) expect(verdict.seen).toMatch(/another hostd|nothing/);
     else expect(verdict, verdict.seen).toMatchObject({ works: true });
   }

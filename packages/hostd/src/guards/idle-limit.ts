@@ -47,6 +47,7 @@ export function judgeIdle(allowed: (name: string) => boolean, before: Effect, af
     if (!allowed(name)) forbidden += entered;
   }
   // The state that the CPU was in when the limit came is counted when it is left: one entry is no offence.
-  const works = entries === 0 ? undefined : forbidden <= 1;
-  return { works, seen: `entered ${seen.join(', ') || 'no known state'}` };
+  if (entries > 0) return { works: forbidden <= 1, seen: `entered ${seen.join(', ')}` };
+  const why = seen.length > 0 ? 'nothing: busy, or in one state, all the time' : 'no known state';
+  return { works: undefined, seen: `entered ${why}` };
 }
