@@ -1,4 +1,5 @@
 import { checks as bpf } from './guest/bpf.ts';
+import { checks as bpfWitness } from './guest/bpf-witness.ts';
 import { checks as guardian } from './guest/guardian.ts';
 import { checks as guards } from './guest/guards.ts';
 import { checks as kill } from './guest/kill.ts';
@@ -25,6 +26,7 @@ guestSuite(
   [
     ['shared', shared],
     ['bpf', bpf],
+    ['bpf-witness', bpfWitness],
     ['suspend', suspend],
   ],
   { acpi: 'shared', timeoutS: 400 },
@@ -36,7 +38,7 @@ guestSuite(
   [
     ['guards', guards, /^(idle.cpu: the CPU|frequency.policy: the|scheduler.slice)/],
     ['leases', leases, /^(a floor that|the kernel takes|leases in quick)/],
-    ['bpf', bpf, /^by fentry/],
+    ['bpf-witness', bpfWitness, /^by fentry/],
   ],
   { kernel: 'linux-image-6.12-amd64', timeoutS: 400 },
 );

@@ -1,7 +1,7 @@
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
 import { createInterface, type Interface } from 'node:readline';
 
-/** What the witness counted: bpftrace's maps by name. */
+/** What the witness counted: bpftrace's maps by name, those with keys as `name[key]`. */
 export type Testimony = ReadonlyMap<string, number>;
 
 /**
@@ -50,6 +50,13 @@ export class Witness {
   #keep(data: Record<string, unknown>): void {
     for (const [name, value] of Object.entries(data)) {
       if (typeof value === 'number') this.#maps.set(name.slice(1), value);
+      else if (typeof value === 'object') this.#keepKeyed(name.slice(1), value as Record<string, unknown>);
+    }
+  }
+
+  #keepKeyed(name: string, values: Record<string, unknown>): void {
+    for (const [key, value] of Object.entries(values)) {
+      if (typeof value === 'number') this.#maps.set(`${name}[${key}]`, value);
     }
   }
 
