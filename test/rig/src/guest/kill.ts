@@ -101,13 +101,18 @@ function placeOf(op: WriteOp): string {
   return `/${op.target.replace(/^\//, '')}`;
 }
 
-/** Every write to a control or the journal, from strace's own record of the system calls that did not fail. */
+/**
+ * Every write to a control or the journal, from strace's own record of the system calls that did not fail. What the
+ * victim sets of its own threads (where those run that kick CPUs) is no control of anybody's.
+ */
 function stracedWrites(trace: string): string[] {
+  // strace -f begins each line with the thread that it is about, if only with the one of its end.
+  const own = new Set(trace.split('\n').map((line) => line.split(' ', 1)[0]));
   const places: string[] = [];
   for (const line of trace.split('\n')) {
     if (/ = -1 E/.test(line)) continue;
-    const task = /\b(sched_setattr|sched_setaffinity|sched_setscheduler|setpriority)\(/.exec(line);
-    if (task) places.push(task[1] as string);
+    const task = /\b(sched_setattr|sched_setaffinity|sched_setscheduler|setpriority)\((\d+)/.exec(line);
+    if (task && !own.has(task[2])) places.push(task[1] as string);
     const file = /\bp?writev?(?:64)?\(\d+<([^>]+)>/.exec(line)?.[1];
     if (file === undefined) continue;
     if (file.includes('/guards.journal')) places.push('journal');

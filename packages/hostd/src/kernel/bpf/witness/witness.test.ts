@@ -80,7 +80,8 @@ describe.skipIf(missing !== undefined)(`beside bpftrace${missing ? ` (${missing}
       const records = new Collector().drain(recorder);
       records.slices.length = 0;
       const before = faultsOf(sleeper.pid);
-      const child = `if (!fork) { exec "${tool('b')}", "-c", ":" } wait;`;
+      // A bash whose standard input is a socket takes itself for a remote one, and may read its user's ~/.bashrc.
+      const child = `if (!fork) { exec "${tool('b')}", "--norc", "-c", ":" } wait;`;
       const mark = `$0 = "${prefix}!"; ${child} $0 = "${prefix}";`;
       const direct = `system("${tool('d')}", "if=${data}", "of=/dev/null", "bs=64k", "iflag=direct", "status=none");`;
       const write = `system("${tool('d')}", "if=/dev/zero", "of=${data}2", "bs=4k", "count=100", "status=none");`;
