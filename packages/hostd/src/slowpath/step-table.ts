@@ -48,14 +48,18 @@ class ThreadSteps {
     const found: StepSpan[] = [];
     for (const step of this.open) if (step.from <= to) found.push(step);
     for (const step of this.long) if (step.from <= to && step.to > from) found.push(step);
-    const [first, last] = [stretch(from), stretch(to)];
-    const lists =
-      last - first > this.ended.size
-        ? this.ended.values()
-        : Array.from({ length: last - first + 1 }, (_, i) => this.ended.get(first + i));
-    for (const list of lists)
-      for (const step of list ?? [])
+    const first = stretch(from);
+    const last = stretch(to);
+    const look = (list: readonly StepSpan[]) => {
+      for (const step of list)
         if (step.from <= to && step.to > from && (first === last || !found.includes(step))) found.push(step);
+    };
+    if (last - first > this.ended.size) for (const list of this.ended.values()) look(list);
+    else
+      for (let i = first; i <= last; i++) {
+        const list = this.ended.get(i);
+        if (list) look(list);
+      }
     return found;
   }
 

@@ -9,17 +9,17 @@ import { type Interval, idleExit } from './categories.ts';
 import { CATEGORY_INDEX, isKnown } from './known.ts';
 import { wakeChain } from './wake-chain.ts';
 
-/** Counts that a slice brings: the name in a report, the field, and what must be known for it to mean something. */
-const COUNTS: readonly [name: string, field: keyof Slice, known: number][] = [
-  ['irq', 'irqs', Known.irq],
-  ['softirq', 'softirqs', Known.softirq],
-  ['page_fault.minor', 'minorFaults', Known.faultCount],
-  ['page_fault.major', 'majorFaults', Known.faultCount],
-  ['page_cache.hit', 'cacheHits', Known.cache],
-  ['page_cache.miss', 'cacheMisses', Known.cache],
-  ['vfs', 'vfsCalls', Known.vfs],
-  ['vfs.dentry_miss', 'dentryMisses', Known.vfs],
-  ['block', 'blockRequests', Known.block],
+/** Counts that a slice brings: the name in a report, where it is, and what must be known for it to mean something. */
+const COUNTS: readonly [name: string, of: (slice: Slice) => number, known: number][] = [
+  ['irq', (slice) => slice.irqs, Known.irq],
+  ['softirq', (slice) => slice.softirqs, Known.softirq],
+  ['page_fault.minor', (slice) => slice.minorFaults, Known.faultCount],
+  ['page_fault.major', (slice) => slice.majorFaults, Known.faultCount],
+  ['page_cache.hit', (slice) => slice.cacheHits, Known.cache],
+  ['page_cache.miss', (slice) => slice.cacheMisses, Known.cache],
+  ['vfs', (slice) => slice.vfsCalls, Known.vfs],
+  ['vfs.dentry_miss', (slice) => slice.dentryMisses, Known.vfs],
+  ['block', (slice) => slice.blockRequests, Known.block],
 ];
 
 /** What tells of the time before a slice. */
@@ -74,8 +74,8 @@ export class Tally {
     this.byKnown.set(known, (this.byKnown.get(known) ?? 0) + 1);
     if (candidates > 1) this.sharedSlices++;
     for (let i = 0; i < COUNTS.length; i++) {
-      const [, field, known] = COUNTS[i] as (typeof COUNTS)[number];
-      if (slice.known & known) this.counts[i] = (this.counts[i] as number) + (slice[field] as number);
+      const [, of, known] = COUNTS[i] as (typeof COUNTS)[number];
+      if (slice.known & known) this.counts[i] = (this.counts[i] as number) + of(slice);
     }
     if (slice.known & Known.faultTime) this.faultInclusiveNs += slice.faultInclusiveNs;
     if (slice.known & Known.vfs) this.vfsInclusiveNs += slice.vfsInclusiveNs;

@@ -49,6 +49,10 @@ export class Histogram {
 function bucketOf(value: number): number {
   const whole = Math.floor(value);
   if (whole < SUB) return Math.max(0, whole);
+  if (whole < 2 ** 32) {
+    const down = 31 - SUB_BITS - Math.clz32(whole);
+    return down * SUB + (whole >>> down);
+  }
   const exponent = Math.floor(Math.log2(whole));
   const scaled = Math.floor(whole / 2 ** (exponent - SUB_BITS));
   // log2 rounds up just below a power of two; the mantissa tells.

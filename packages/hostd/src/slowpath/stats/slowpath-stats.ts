@@ -1,6 +1,7 @@
 import { PrewakeError } from '@prewake/sdk/protocol';
 import type { EventRecord } from '../../kernel/slice.ts';
 import type { StoredSlice } from '../thread-log.ts';
+import { Gathering } from './gathering.ts';
 import { Group } from './group.ts';
 import type { Histogram } from './histogram.ts';
 import { isStatistic, matches, ofEvent, ofSlice, ofWakeup, type Statistic, unitOf } from './statistics.ts';
@@ -62,13 +63,16 @@ export interface StatsRow {
  */
 export class SlowpathStats {
   readonly #groups = new Map<Dimension, Map<string, Group>>();
+  readonly #gathering = new Gathering((dimension, user, of, sums) =>
+    this.#group(dimension, user, of).merge(sums),
+  );
 
   /** A slice, once. */
   slice(slice: StoredSlice, owner: StatsOwner): void {
-    const add = this.#adder(owner, slice.cpu);
-    for (const { category, ns } of slice.intervals) add(category, ns);
-    ofWakeup(slice, add);
-    ofSlice(slice, add);
+    const sums = this.#gathering.ofSource(owner, slice.cpu);
+    for (const { category, ns } of slice.intervals) sums.add(category, ns);
+    ofWakeup(slice, sums);
+    ofSlice(slice, sums);
   }
 
   /**
@@ -76,23 +80,22 @@ export class SlowpathStats {
    * an io_uring request's user_data find it `by=step` under `user_data:<number>`.
    */
   event(event: EventRecord, owner: StatsOwner, steps: readonly StatsStep[]): void {
-    ofEvent(event, this.#adder(owner, event.cpu));
-    const groups = steps.flatMap((step) => this.#ofStep(step, owner));
-    if (event.stepId) groups.push(this.#group('step', owner.user, `user_data:${event.stepId}`));
-    for (const group of groups) ofEvent(event, (name, value) => group.add(name, value));
+    ofEvent(event, this.#gathering.ofSource(owner, event.cpu));
+    for (const step of steps) ofEvent(event, this.#gathering.ofStep(step, owner));
+    if (event.stepId) ofEvent(event, this.#group('step', owner.user, `user_data:${event.stepId}`));
   }
 
   /** What a step paid. */
   paid(step: StatsStep, owner: StatsOwner, category: Statistic, ns: number): void {
-    for (const group of this.#ofStep(step, owner)) group.add(category, ns);
+    this.#gathering.ofStep(step, owner).add(category, ns);
   }
 
   woken(step: StatsStep, owner: StatsOwner, slice: StoredSlice): void {
-    for (const group of this.#ofStep(step, owner)) ofWakeup(slice, (name, value) => group.add(name, value));
+    ofWakeup(slice, this.#gathering.ofStep(step, owner));
   }
 
   ran(step: StatsStep, owner: StatsOwner, slice: StoredSlice): void {
-    for (const group of this.#ofStep(step, owner)) ofSlice(slice, (name, value) => group.add(name, value));
+    ofSlice(slice, this.#gathering.ofStep(step, owner));
   }
 
   /** @throws PrewakeError PREWAKE_BAD_QUERY where the category or the split is none. */
@@ -104,6 +107,7 @@ export class SlowpathStats {
         'PREWAKE_BAD_QUERY',
         `category=${category}: not a category; docs/attribution.md lists them`,
       );
+    this.#gathering.shareOut();
     const merged = new Map<string, Group>();
     for (const group of this.#groups.get(dimension)?.values() ?? []) {
       if (user !== undefined && group.user !== user) continue;
@@ -120,23 +124,6 @@ export class SlowpathStats {
         if (category === undefined || matches(statistic, category))
           rows.push(row(statistic, group.of, histogram));
     return rows.sort((a, b) => a.category.localeCompare(b.category) || b.sumNs - a.sumNs);
-  }
-
-  #adder(owner: StatsOwner, cpu: number): (statistic: Statistic, value: number) => void {
-    const groups = [
-      this.#group('host', owner.user, ''),
-      this.#group('session', owner.user, owner.session),
-      this.#group('cgroup', owner.user, owner.cgroup),
-      this.#group('cpu', owner.user, String(cpu)),
-    ];
-    return (statistic, value) => {
-      for (const group of groups) group.add(statistic, value);
-    };
-  }
-
-  #ofStep(step: StatsStep, owner: StatsOwner): [Group, Group] {
-    const key = step.key ? `${step.kind}:${step.key}` : step.kind;
-    return [this.#group('step', owner.user, step.id), this.#group('key', owner.user, key)];
   }
 
   #group(dimension: Dimension, user: number, of: string): Group {

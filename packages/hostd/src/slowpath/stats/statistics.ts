@@ -51,38 +51,41 @@ export function matches(statistic: string, asked: string): boolean {
 export const isStatistic = (asked: string): boolean =>
   [...KERNEL_CATEGORIES, ...Object.keys(STATISTICS)].some((statistic) => matches(statistic, asked));
 
-type Add = (statistic: Statistic, value: number) => void;
+/** What values are added to. */
+export interface Sums {
+  add(statistic: Statistic, value: number): void;
+}
 
 /** What a wakeup tells, to each that it served. */
-export function ofWakeup(slice: StoredSlice, add: Add): void {
+export function ofWakeup(slice: StoredSlice, sums: Sums): void {
   if (slice.begin !== SliceBegin.woken || !(slice.known & Known.wakeup)) return;
   const waking = readyTime(slice);
-  add('wakeup.to_run', slice.onAt - waking);
+  sums.add('wakeup.to_run', slice.onAt - waking);
   if (slice.previousEnd === SliceEnd.sleep && waking > slice.previousOffAt)
-    add('wakeup.wait', waking - slice.previousOffAt);
-  if (slice.known & Known.idle && idleExit(slice) !== 'none') add('wakeup.idle_state', slice.idleState);
-  if (slice.known & Known.frequency && slice.khz > 0) add('frequency.khz', slice.khz);
+    sums.add('wakeup.wait', waking - slice.previousOffAt);
+  if (slice.known & Known.idle && idleExit(slice) !== 'none') sums.add('wakeup.idle_state', slice.idleState);
+  if (slice.known & Known.frequency && slice.khz > 0) sums.add('frequency.khz', slice.khz);
   if (slice.eventAt <= 0 || slice.eventAt > waking) return;
   if (slice.cause === WakeCause.timer && slice.known & Known.timer)
-    add('timer.to_waking', waking - slice.eventAt);
+    sums.add('timer.to_waking', waking - slice.eventAt);
   if (slice.cause === WakeCause.kworker && slice.known & Known.work)
-    add('workqueue.to_waking', Math.max(0, waking - slice.eventAt - slice.workQueuedNs));
+    sums.add('workqueue.to_waking', Math.max(0, waking - slice.eventAt - slice.workQueuedNs));
 }
 
 /** What a slice tells of what it did. */
-export function ofSlice(slice: StoredSlice, add: Add): void {
-  if (slice.rampNs > 0) add('frequency.ramp', slice.rampNs);
+export function ofSlice(slice: StoredSlice, sums: Sums): void {
+  if (slice.rampNs > 0) sums.add('frequency.ramp', slice.rampNs);
   if (slice.known & Known.faultCount) {
-    if (slice.minorFaults > 0) add('page_fault.minor', slice.minorFaults);
-    if (slice.majorFaults > 0) add('page_fault.major', slice.majorFaults);
+    if (slice.minorFaults > 0) sums.add('page_fault.minor', slice.minorFaults);
+    if (slice.majorFaults > 0) sums.add('page_fault.major', slice.majorFaults);
   }
   if (slice.known & Known.cache) {
-    if (slice.cacheHits > 0) add('page_cache.hit', slice.cacheHits);
-    if (slice.cacheMisses > 0) add('page_cache.miss', slice.cacheMisses);
+    if (slice.cacheHits > 0) sums.add('page_cache.hit', slice.cacheHits);
+    if (slice.cacheMisses > 0) sums.add('page_cache.miss', slice.cacheMisses);
   }
   if (slice.known & Known.block && slice.blockNs > 0) {
-    if (slice.previousInside & Container.fault) add('page_fault.block', slice.blockNs);
-    else if (slice.previousInside & Container.vfs) add('vfs.block', slice.blockNs);
+    if (slice.previousInside & Container.fault) sums.add('page_fault.block', slice.blockNs);
+    else if (slice.previousInside & Container.vfs) sums.add('vfs.block', slice.blockNs);
   }
 }
 
@@ -97,8 +100,8 @@ const EVENTS: Record<EventKind, Statistic> = {
   [EventKind.lookup]: 'vfs.lookup',
 };
 
-export function ofEvent(event: EventRecord, add: Add): void {
+export function ofEvent(event: EventRecord, sums: Sums): void {
   const statistic = EVENTS[event.kind];
-  if (event.kind === EventKind.work && event.queuedNs) add('workqueue.queued', event.queuedNs);
-  if (statistic) add(statistic, event.durationNs);
+  if (event.kind === EventKind.work && event.queuedNs) sums.add('workqueue.queued', event.queuedNs);
+  if (statistic) sums.add(statistic, event.durationNs);
 }
