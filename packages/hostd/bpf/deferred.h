@@ -20,11 +20,9 @@ int BPF_PROG(pw_hrtimer_entry, struct hrtimer *timer)
 	cpu->timer_at = now;
 	if (timer->base->clockid == CLOCK_MONOTONIC) {
 		cpu->timer_expiry = asked;
-		cpu->timer_late_ns = now > asked ? saturate32(now - asked) : 0;
 		cpu->timer_unknown = 0;
 	} else {
 		cpu->timer_expiry = now;
-		cpu->timer_late_ns = 0;
 		cpu->timer_unknown = 1;
 	}
 	return 0;
@@ -58,7 +56,6 @@ int BPF_PROG(pw_timer_entry)
 		return 0;
 	cpu->timer_at = now;
 	cpu->timer_expiry = now;
-	cpu->timer_late_ns = 0;
 	cpu->timer_unknown = 1;
 	return 0;
 }

@@ -56,6 +56,7 @@ enum { BPF_RB_AVAIL_DATA = 0 };
 #pragma clang attribute push(__attribute__((preserve_access_index)), apply_to = record)
 
 struct task_group;
+struct bpf_local_storage;
 
 struct sched_entity {
 	struct cfs_rq *cfs_rq;
@@ -87,6 +88,7 @@ struct task_struct {
 	unsigned long min_flt;
 	unsigned long maj_flt;
 	char comm[16];
+	struct bpf_local_storage *bpf_storage;
 };
 
 struct hrtimer_clock_base {

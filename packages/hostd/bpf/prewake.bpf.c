@@ -2,7 +2,7 @@
 /*
  * The recorder: one record for each stretch that a tracked thread spends on a CPU. Everything that happens to the
  * thread is gathered in its task storage and written when it leaves the CPU. Threads that are not tracked cost one
- * storage lookup.
+ * look at whether they have any.
  *
  * The scheduler's events are the core. All others are groups of their own, which the loader leaves out where the
  * kernel has no such event, and attaches one by one: docs/recorder.md lists them.

@@ -87,15 +87,13 @@ struct cpu_state {
 	u64 timer_at;
 	u64 timer_expiry;
 	s32 irq;
-	u32 softirq;
-	s32 idle_state; /* of the idle period that ended at idle_exit_at */
-	u32 timer_late_ns;
 	u32 khz; /* last requested; the loader fills in where it stood at attach */
 	u32 target_khz;
+	s8 idle_state; /* of the idle period that ended at idle_exit_at */
 	u8 idle_seen;
+	u8 softirq;
 	u8 timer_unknown;
-	u8 pad[6];
-} __attribute__((aligned(64)));
+} __attribute__((aligned(64))); /* one cache line */
 
 /* Mapped by the loader, at offset 0 of .bss: this stays the only global variable. */
 struct shared {
@@ -130,6 +128,9 @@ static __always_inline struct cpu_state *this_cpu(u32 *id)
 
 static __always_inline struct task_state *state_of(struct task_struct *task)
 {
+	/* Most threads have no storage at all, and the call is dearer than the look. */
+	if (bpf_core_field_exists(task->bpf_storage) && !task->bpf_storage)
+		return NULL;
 	return bpf_task_storage_get(&tasks, task, NULL, 0);
 }
 

@@ -65,7 +65,8 @@ static __always_inline void woken_by(struct task_state *ts, struct wake *wake, s
 	if (timer_at && timer_at >= irq_at && timer_at >= softirq_at) {
 		wake->cause = PW_CAUSE_TIMER;
 		wake->event_at = cpu->timer_expiry;
-		wake->timer_late_ns = cpu->timer_late_ns;
+		if (timer_at > cpu->timer_expiry)
+			wake->timer_late_ns = saturate32(timer_at - cpu->timer_expiry);
 		if (cpu->timer_unknown)
 			wake->unknown |= PW_UNK_TIMER;
 	} else if (irq_at && irq_at >= softirq_at) {

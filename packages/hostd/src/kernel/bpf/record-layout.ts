@@ -85,6 +85,6 @@ export const SharedOffset = {
 } as const;
 
 /** `struct cpu_state`. */
-export const CPU_STATE_BYTES = 128;
+export const CPU_STATE_BYTES = 64;
 export const MAX_CPUS = 1024;
-export const CpuStateOffset = { khz: 56, target_khz: 60 } as const;
+export const CpuStateOffset = { khz: 44, target_khz: 48 } as const;
