@@ -126,7 +126,7 @@ export const attributionCost: Bench = {
         },
       ],
       caveats: [
-        `${rounds} interleaved rounds of ${seconds} s of a C loop that a timer wakes ${WAKEUPS} times a second and that works 20 µs each time; added is to the same loop with nothing in the same round. Each round has a hostd of its own, which has followed the loop for ${seconds} s before.`,
+        `${rounds} interleaved rounds of ${seconds} s of a C loop that a timer wakes ${WAKEUPS} times a second and that works 20 µs each time; added is to the same loop with nothing in the same round. Each round has a hostd of its own, which has followed the loop at four times that rate for ${seconds} s before.`,
         'The machine’s CPU time is what /proc/stat does not call idle. It holds everything that ran: the observer’s tracing, its own process, and with Prewake the announcing of a step for each hundred wakeups and a report for it.',
         'Nanoseconds are the kernel’s own count (kernel.bpf_stats_enabled), in a run of its own, of all programs on all events of the machine; perf sched record has none to count.',
         'perf sched record only records: reading its file comes on top. bpftrace keeps two histograms (waking to running, time idle) and nothing by step.',

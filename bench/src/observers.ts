@@ -34,9 +34,15 @@ tracepoint:power:cpu_idle {
   } else { @entered[cpu] = nsecs; }
 }`;
 
+/** In a mount namespace of its own a tool finds tracefs where nothing has mounted it, and the machine stays as it is. */
+const WITH_TRACEFS =
+  '{ mountpoint -q /sys/kernel/tracing || mount -t tracefs none /sys/kernel/tracing; } && exec "$0" "$@"';
+
 /** A tool that runs until SIGINT. */
 async function tool(command: string, args: string[], done = () => {}): Promise<Observer> {
-  const child = spawn(command, args, { stdio: ['ignore', 'ignore', 'pipe'] });
+  const child = spawn('unshare', ['-m', 'sh', '-c', WITH_TRACEFS, command, ...args], {
+    stdio: ['ignore', 'ignore', 'pipe'],
+  });
   const errors: string[] = [];
   child.stderr.on('data', (chunk) => errors.push(String(chunk)));
   const ended = once(child, 'close');
