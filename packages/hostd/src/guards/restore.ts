@@ -41,6 +41,11 @@ export function restoreClaim(guard: Guard, claim: Claim): RestoreEntry {
     guard.restoreHeirs?.(target, last, original);
     found = guard.read(target);
     const now = found;
+    // What was read is then expected and not seen: after our own last write somebody who held it may have written.
+    if (guard.pending?.(target)) {
+      guard.write(target, original);
+      return entry('restored', found);
+    }
     // A write without a read-back may not have happened: what came before it may still be there.
     const ours = claim.writes.some((write) => guard.isOurs(target, write.value, write.readBack, now));
     if (!ours && found === original) {
