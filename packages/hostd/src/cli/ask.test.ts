@@ -112,6 +112,21 @@ describe('commands that ask hostd', () => {
     expect(err).toContain('PREWAKE_BAD_QUERY');
   });
 
+  it('stats of what this machine cannot know say so, and why', async () => {
+    const { categories } = (await askJson('capabilities')) as {
+      categories: { category: string; tier: string; reason?: string }[];
+    };
+    const said = async (category: string) => (await ask('stats', '--category', category)).out;
+    const unknown = categories.find(({ tier }) => tier === 'unavailable');
+    const known = categories.find(({ tier }) => tier !== 'unavailable');
+    if (unknown)
+      expect(await said(unknown.category)).toBe(
+        `${unknown.category} is unknown on this machine: ${unknown.reason}\n`,
+      );
+    if (known) expect(await said(known.category)).toBe('nothing has been recorded yet\n');
+    expect([unknown, known]).not.toEqual([undefined, undefined]);
+  });
+
   it('classes, and doctor beside a running hostd', async () => {
     expect(await askJson('classes')).toEqual({ classes: [] });
     expect((await ask('classes')).out).toBe('nothing has been learned yet\n');

@@ -1,6 +1,6 @@
 import { type Command, Option } from 'commander';
 import { DIMENSIONS, type StatsRow } from '../slowpath/stats/slowpath-stats.ts';
-import type { StatsAnswer } from './answers.ts';
+import type { CapabilitiesAnswer, StatsAnswer } from './answers.ts';
 import { HostdClient } from './client.ts';
 import { duration, harmless, paint, print, printJson, table } from './output.ts';
 import { clientCommand } from './show.ts';
@@ -13,10 +13,25 @@ export function statsCommand(): Command {
     .action(async (flags) => {
       const query = new URLSearchParams();
       for (const name of ['category', 'by'] as const) if (flags[name]) query.set(name, flags[name]);
-      const answer = await new HostdClient(flags.socket).get<StatsAnswer>(`/v1/stats?${query}`);
+      const client = new HostdClient(flags.socket);
+      const answer = await client.get<StatsAnswer>(`/v1/stats?${query}`);
       if (flags.json) printJson(answer);
+      else if (answer.stats.length === 0)
+        print(whyNothing(flags.category, await client.get<CapabilitiesAnswer>('/v1/capabilities')));
       else print(flags.histogram ? answer.stats.map(histogramText).join('\n\n') : statsText(answer));
     });
+}
+
+/** What this machine can't know is not the same as what has not happened. */
+function whyNothing(asked: string | undefined, { categories }: CapabilitiesAnswer): string {
+  const unknown = categories.filter(
+    ({ category, tier }) =>
+      tier === 'unavailable' && asked !== undefined && `${asked}.`.startsWith(`${category}.`),
+  );
+  if (unknown.length === 0) return 'nothing has been recorded yet';
+  return unknown
+    .map(({ category, reason }) => `${category} is unknown on this machine: ${reason}`)
+    .join('\n');
 }
 
 function statsText({ stats }: StatsAnswer): string {
@@ -28,7 +43,7 @@ function statsText({ stats }: StatsAnswer): string {
       // A sum of frequencies or of idle states means nothing.
       row.unit === 'ns' || row.category.startsWith('page_') ? inUnit(row, row.sumNs) : '',
     ]),
-    'nothing has been recorded yet',
+    '',
   );
 }
 

@@ -81,6 +81,12 @@ describe('loadConfig', () => {
   it('rounds the ring up to a power of two', async () => {
     expect((await load('recorder: {ringBytes: 100000}')).recorder.ringBytes).toBe(131_072);
   });
+
+  it('has single faults and calls recorded where it is told to', async () => {
+    expect((await load('{}')).recorder.events).toBe('requests');
+    expect((await load('recorder: {events: all}')).recorder.events).toBe('all');
+    await expect(load('recorder: {events: none}')).rejects.toThrow('must be one of requests, all');
+  });
 });
 
 describe('a bad configuration is one line: where, which key, what is wrong, what is allowed', () => {

@@ -55,6 +55,7 @@ export interface RecorderConfig {
   source: 'auto' | 'bpf' | 'schedstat' | 'off';
   /** A power of two. */
   ringBytes: number;
+  events: 'requests' | 'all';
   detachAfterMs: number;
 }
 
@@ -88,7 +89,7 @@ export function defaultConfig(host: HostFacts, socket = defaultSocket(host)): Ho
     },
     policy: { ...defaultPolicyConfig, activeWindowMs: 2 },
     budget: defaultBudgetConfig(host.cpus),
-    recorder: { source: 'auto', ringBytes: 8 * 1024 * 1024, detachAfterMs: 10_000 },
+    recorder: { source: 'auto', ringBytes: 8 * 1024 * 1024, events: 'requests', detachAfterMs: 10_000 },
     metrics: { listen: undefined },
   };
 }

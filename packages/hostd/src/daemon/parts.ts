@@ -5,6 +5,7 @@ import { openRecorder } from '../kernel/bpf/index.ts';
 import { OwnPlacement } from '../kernel/own-placement.ts';
 import { PowerConditionsReader } from '../kernel/power-conditions.ts';
 import type { Recorder } from '../kernel/recorder.ts';
+import { EventKind } from '../kernel/slice.ts';
 import { ThreadCpus } from '../kernel/thread-cpus.ts';
 import { threadRole } from '../kernel/threads.ts';
 import { type ConfigurableBudget, createBudget, createPolicy, type LearningPolicy } from '../policy/index.ts';
@@ -78,6 +79,7 @@ export async function makeParts(config: HostdConfig, options: PartsOptions): Pro
   const recorder = openRecorder({
     ringBytes: config.recorder.ringBytes,
     sources: SOURCES[config.recorder.source],
+    ...(config.recorder.events === 'all' && { events: Object.values(EventKind) }),
   });
   const guards = await starting;
   guards.onEvent = (event) => ledger.guardEvent(event);
