@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import type { CheckSet } from './check.ts';
 import { eventually } from './eventually.ts';
 import { only, wish, withGuards } from './guard-kit.ts';
+import { lockMemory } from './lock-memory.ts';
 import { CPU_DIR, read, write } from './machine.ts';
 
 const resumeLatency = `${CPU_DIR}/cpu1/power/pm_qos_resume_latency_us`;
@@ -17,6 +18,7 @@ export const checks: CheckSet = {
       const hold = guards.arm(wish({ cpus: [0, 1] }));
       assert.equal(read(resumeLatency), '50');
       await eventually('held', () => read(floor) === '1800000');
+      lockMemory();
       write('/sys/power/state', 'mem');
       await eventually('the lease is void', () => events.some((event) => event.type === 'void'));
       assert.deepEqual(guards.leases(), []);
