@@ -191,8 +191,8 @@ function tell(parts: Parts, log: Log): void {
   };
   windows.onEvent = (event) => {
     if (event.type === 'planned') {
-      // Once everything else is done.
-      setImmediate(() => placement.avoid(event.cpus(), now()));
+      // Once everything else is done: it reads where a thread last ran.
+      if (placement.due(event.at)) setImmediate(() => placement.avoid(event.cpus(), now()));
       return;
     }
     const wait = Number(event.wait.slice(event.session.length + 1));

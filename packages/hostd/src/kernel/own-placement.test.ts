@@ -38,6 +38,17 @@ test.skipIf(few)(`runs anywhere again once it is kept waiting, and leaves nothin
   avoidHere(placement, 1_000_020);
 });
 
+test('has a look every 5 ms at most', () => {
+  const placement = new OwnPlacement();
+  expect([0, 4999, 5000, 9999, 10_000].map((now) => placement.due(now))).toEqual([
+    true,
+    false,
+    true,
+    false,
+    true,
+  ]);
+});
+
 test('never avoids all CPUs', () => {
   const placement = new OwnPlacement();
   placement.avoid(all, 0);

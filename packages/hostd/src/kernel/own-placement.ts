@@ -4,6 +4,8 @@ import { KernelWriter } from './writer.ts';
 
 /** A CPU that was named this long ago is no longer avoided, microseconds. */
 const MEMORY_US = 1_000_000;
+/** How often it is worth a look, while wakeups are only planned, microseconds. */
+const LOOK_EVERY_US = 5000;
 /** Later than this, others keep this thread from running, microseconds. */
 const CROWDED_US = 2000;
 /** Then it may run everywhere for this long, microseconds. */
@@ -24,6 +26,14 @@ export class OwnPlacement {
   #allowed: readonly number[] = [];
   #avoided: readonly number[] = [];
   #truceUntil = Number.NEGATIVE_INFINITY;
+  #lookedAt = Number.NEGATIVE_INFINITY;
+
+  /** Whether a look is due; the answer is no for a while then. @param now microseconds */
+  due(now: number): boolean {
+    if (now - this.#lookedAt < LOOK_EVERY_US) return false;
+    this.#lookedAt = now;
+    return true;
+  }
 
   /**
    * Leaves these CPUs if this thread is on one of them, and stays away from them.
