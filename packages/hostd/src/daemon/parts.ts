@@ -199,7 +199,7 @@ function tell(parts: Parts, log: Log): void {
     if (event.type === 'armed') {
       attribution.windowOpened(event.session, wait, event.at * 1000);
       metrics.armLateness.observe(Math.max(0, event.lateUs) / 1e6);
-      placement.late(event.lateUs, event.at);
+      if (event.planned) placement.late(event.lateUs, event.at);
       placement.avoid(event.cpus, event.at);
     } else if (event.type === 'released') attribution.windowClosed(event.session, wait, event.at * 1000);
     else metrics.refused.inc({ reason: event.grant.reason });

@@ -36,8 +36,9 @@ export class OwnPlacement {
   }
 
   /**
-   * Leaves these CPUs if this thread is on one of them, and stays away from them.
+   * Leaves these CPUs if this thread is on one of them, and stays away from them: from as many as leave it one.
    *
+   * @param cpus the one that matters most first
    * @param now microseconds
    */
   avoid(cpus: readonly number[], now: number): void {
@@ -45,7 +46,7 @@ export class OwnPlacement {
     for (const cpu of cpus) this.#named.set(cpu, now);
     if (!cpus.includes(libc().sched_getcpu())) return;
     for (const [cpu, at] of this.#named) if (now - at > MEMORY_US) this.#named.delete(cpu);
-    if (!this.#restrict([...this.#named.keys()])) this.#restrict(cpus);
+    if (!this.#restrict([...this.#named.keys()]) && !this.#restrict(cpus)) this.#restrict(cpus.slice(0, 1));
   }
 
   /** Says how late something was that this thread had a time for, microseconds. */

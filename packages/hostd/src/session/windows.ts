@@ -41,6 +41,8 @@ export type WindowEvent =
       reason: string;
       at: Micros;
       lateUs: number;
+      /** It had been planned before its time: what it is late by is hostd's own. */
+      planned: boolean;
       cpus: readonly number[];
     }
   | { type: 'released'; session: string; wait: string; at: Micros; armedUs: number }
@@ -190,13 +192,13 @@ export class Windows {
       this.#open(wait, window);
       return;
     }
-    wait.deadline = this.#options.deadlines.at(due, () => this.#open(wait, window));
+    wait.deadline = this.#options.deadlines.at(due, () => this.#open(wait, window, true));
     const { claimant, frame, name } = wait;
     const cpus = () => this.#options.claims.cpusOf(claimant, frame.thread);
     this.onEvent?.({ type: 'planned', session: claimant.id, wait: name, at: now, cpus });
   }
 
-  #open(wait: OpenWait, window: PlannedWindow): void {
+  #open(wait: OpenWait, window: PlannedWindow, planned = false): void {
     const now = this.#options.now();
     const end = wait.frame.at + window.disarm;
     if (end <= now) {
@@ -228,6 +230,7 @@ export class Windows {
       reason: wait.plan.reason,
       at: now,
       lateUs: now - Math.max(wait.frame.at, wait.frame.at + window.arm),
+      planned,
       cpus: claim.hold.cpus,
     });
     this.#toEndOfChunk(wait, window);
