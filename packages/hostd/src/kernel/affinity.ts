@@ -22,9 +22,9 @@ export function allowedCpus(tid: number): number[] {
 
 /** @throws PrewakeError PREWAKE_SYSCALL_FAILED: EINVAL where no CPU of it is in the thread's cpuset. */
 export function setAllowedCpus(writer: KernelWriter, tid: number, cpus: readonly number[]): void {
-  affinityMask(cpus);
+  const wanted = affinityMask(cpus);
   writer.run('sched_setaffinity', `tid ${tid}`, cpus.join(','), () =>
-    checked(libc().sched_setaffinity(tid, BYTES, mask), `sched_setaffinity of ${tid}`),
+    checked(libc().sched_setaffinity(tid, BYTES, wanted), `sched_setaffinity of ${tid}`),
   );
 }
 

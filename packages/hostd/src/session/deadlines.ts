@@ -1,4 +1,5 @@
 import type { Micros } from '@prewake/sdk/protocol';
+import type { DeadlineTimer } from './deadline-timer.ts';
 import { HoppingTimer } from './hopping-timer.ts';
 
 /** One pending call. */
@@ -6,15 +7,6 @@ export interface Deadline {
   readonly due: Micros;
   cancelled: boolean;
   run(): void;
-}
-
-/** One timer for one absolute time. It may fire early, or for nothing: whoever is called looks. */
-export interface DeadlineTimer {
-  /** Replaces what was set before. */
-  set(due: Micros): void;
-  clear(): void;
-  /** Clears it, for good. */
-  close(): void;
 }
 
 /** Closer than a timer can hit: due now. A deadline may run this much early, microseconds. */

@@ -1,5 +1,5 @@
 import type { Micros } from '@prewake/sdk/protocol';
-import type { DeadlineTimer } from './deadlines.ts';
+import type { DeadlineTimer } from './deadline-timer.ts';
 
 /** A sleep is late by about 0.1 % of its length, so the last one before a deadline is at most this long. */
 const LAST_HOP_US = 200_000;
