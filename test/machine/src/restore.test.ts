@@ -3,9 +3,9 @@ import { dirname } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { HostdProcess } from '@prewake/bench/hostd-process';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { ARMS_ALWAYS } from '../../../packages/hostd/dist/cli/arms-always.testkit.js';
 import { runAgent } from './agent.ts';
 import { startArmedClient } from './armed-client.ts';
-import { ARMS_ALWAYS } from './arms-always.ts';
 import { changedControls, readControls } from './controls.ts';
 
 const root = process.getuid?.() === 0;
