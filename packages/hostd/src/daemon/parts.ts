@@ -7,7 +7,7 @@ import { PowerConditionsReader } from '../kernel/power-conditions.ts';
 import type { Recorder } from '../kernel/recorder.ts';
 import { EventKind } from '../kernel/slice.ts';
 import { ThreadCpus } from '../kernel/thread-cpus.ts';
-import { threadRole } from '../kernel/threads.ts';
+import { ownThreads, threadRole } from '../kernel/threads.ts';
 import { type ConfigurableBudget, createBudget, createPolicy, type LearningPolicy } from '../policy/index.ts';
 import { Claims } from '../session/claims.ts';
 import type { DeadlineTimer } from '../session/deadline-timer.ts';
@@ -180,7 +180,7 @@ function ownerOf(bucket: string): number {
 function tell(parts: Parts, log: Log): void {
   const { attribution, budget, deadlines, events, metrics, now, policy, reports, sessions, thrift, windows } =
     parts;
-  const placement = new OwnPlacement();
+  const placement = new OwnPlacement(ownThreads());
   const uidOf = (wait: string) => sessions.get(wait.slice(0, wait.indexOf('/')))?.peer.uid ?? 0;
   reports.onReport = (session, report) => {
     metrics.reports.inc({ complete: String(report.complete) });

@@ -156,6 +156,12 @@ test('an owner that is gone takes its leases along, and only its own', async () 
   expect(tree.get(LIMIT1)).toBe('0');
 });
 
+test('says which CPUs are armed, in the order in which they were asked for', async () => {
+  const guards = await guardsOf();
+  expect(guards.arm(window({ cpus: [1, 0] })).cpus).toEqual([1, 0]);
+  expect(guards.arm(window({ cpus: [0, 1] })).cpus).toEqual([0, 1]);
+});
+
 test('a foreign value wins, is left alone, and is said once', async () => {
   const guards = await guardsOf();
   const hold = guards.arm(window());

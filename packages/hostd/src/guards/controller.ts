@@ -196,7 +196,7 @@ export class LeaseController implements GuardController {
         for (const cpu of window.cpus) if (this.#options.eligible(cpu)) cpus.add(cpu);
       }
     }
-    return [...cpus].sort((a, b) => a - b);
+    return [...cpus];
   }
 
   #releaseId(id: number): void {

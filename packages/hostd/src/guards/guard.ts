@@ -119,7 +119,7 @@ export interface Hold {
   readonly id: number;
   /** Sum over targets of weight: tokens for each armed millisecond. */
   readonly weight: number;
-  /** The CPUs that are armed because of it. */
+  /** The CPUs that are armed because of it, in the order in which they were asked for. */
   readonly cpus: readonly number[];
 }
 

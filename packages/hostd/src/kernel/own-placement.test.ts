@@ -2,6 +2,7 @@ import { afterEach, expect, test } from 'vitest';
 import { allowedCpus, setAllowedCpus } from './affinity.ts';
 import { libc } from './libc.ts';
 import { OwnPlacement } from './own-placement.ts';
+import { ownThreads } from './threads.ts';
 import { KernelWriter } from './writer.ts';
 
 const all = allowedCpus(0);
@@ -21,13 +22,13 @@ function avoidHere(placement: OwnPlacement, now = 0): number {
 }
 
 test.skipIf(few)(`leaves the CPU that it runs on, and stays away from it${why}`, () => {
-  const left = avoidHere(new OwnPlacement());
+  const left = avoidHere(new OwnPlacement([0]));
   expect(allowedCpus(0)).toEqual(all.filter((cpu) => cpu !== left));
   expect(here()).not.toBe(left);
 });
 
 test.skipIf(few)(`runs anywhere again once it is kept waiting, and leaves nothing for a while${why}`, () => {
-  const placement = new OwnPlacement();
+  const placement = new OwnPlacement([0]);
   avoidHere(placement);
   placement.late(1999, 10);
   expect(allowedCpus(0)).not.toEqual(all);
@@ -38,8 +39,19 @@ test.skipIf(few)(`runs anywhere again once it is kept waiting, and leaves nothin
   avoidHere(placement, 1_000_020);
 });
 
+test.skipIf(few)(`takes along the threads that it is given${why}`, () => {
+  const tids = ownThreads();
+  try {
+    const left = avoidHere(new OwnPlacement(tids));
+    expect(tids.length).toBeGreaterThan(1); // V8 has some.
+    for (const tid of tids) expect(allowedCpus(tid)).toEqual(all.filter((cpu) => cpu !== left));
+  } finally {
+    for (const tid of tids) setAllowedCpus(new KernelWriter(), tid, all);
+  }
+});
+
 test('has a look every 5 ms at most', () => {
-  const placement = new OwnPlacement();
+  const placement = new OwnPlacement([0]);
   expect([0, 4999, 5000, 9999, 10_000].map((now) => placement.due(now))).toEqual([
     true,
     false,
@@ -50,7 +62,7 @@ test('has a look every 5 ms at most', () => {
 });
 
 test('never avoids all CPUs, and the first that is named rather than the others', () => {
-  const placement = new OwnPlacement();
+  const placement = new OwnPlacement([0]);
   const first = here();
   placement.avoid([first, ...all.filter((cpu) => cpu !== first)], 0);
   expect(allowedCpus(0)).toEqual(few ? all : all.filter((cpu) => cpu !== first));
@@ -59,7 +71,7 @@ test('never avoids all CPUs, and the first that is named rather than the others'
 test.skipIf(all.length !== 2)(
   `forgets a CPU that was not named for a second, and takes the latest where two would leave none${all.length === 2 ? '' : ' [needs two CPUs]'}`,
   () => {
-    const placement = new OwnPlacement();
+    const placement = new OwnPlacement([0]);
     const first = avoidHere(placement);
     const [second] = all.filter((cpu) => cpu !== first) as [number];
     placement.avoid([second], 1000);

@@ -12,14 +12,16 @@ const CROWDED_US = 2000;
 const TRUCE_US = 1_000_000;
 
 /**
- * Keeps this thread off CPUs whose wakeups are awaited: what runs on a CPU just before a wakeup makes the woken task
- * wait, or leaves it with cold caches. Bench `effect` has the difference.
+ * Keeps this process's threads off CPUs whose wakeups are awaited: what runs on a CPU just before a wakeup makes the
+ * woken task wait, or leaves it with cold caches. V8's own threads are the worst of it, for they compile and collect
+ * for milliseconds. Bench `effect` has the difference.
  *
  * A wish and no rule: where that leaves it no CPU, or one on which it is kept waiting, it runs anywhere. It has no
  * timer; what it avoided last it goes on avoiding until it is asked again.
  */
 export class OwnPlacement {
   readonly #writer = new KernelWriter();
+  readonly #tids: readonly number[];
   /** When each CPU was last named. */
   readonly #named = new Map<number, number>();
   /** Where it may run by itself: as it was before the first restriction. */
@@ -27,6 +29,11 @@ export class OwnPlacement {
   #avoided: readonly number[] = [];
   #truceUntil = Number.NEGATIVE_INFINITY;
   #lookedAt = Number.NEGATIVE_INFINITY;
+
+  /** @param tids what is to be moved: this thread first, whose affinity counts for all */
+  constructor(tids: readonly number[]) {
+    this.#tids = tids;
+  }
 
   /** Whether a look is due; the answer is no for a while then. @param now microseconds */
   due(now: number): boolean {
@@ -62,10 +69,10 @@ export class OwnPlacement {
       if (this.#avoided.length === 0) this.#allowed = allowedCpus(0);
       const left = this.#allowed.filter((cpu) => !avoided.includes(cpu));
       if (left.length === 0) return false;
-      setAllowedCpus(this.#writer, 0, left);
+      for (const tid of this.#tids) setAllowedCpus(this.#writer, tid, left);
       this.#avoided = avoided;
     } catch {
-      // A CPU went offline, or its cpuset has changed: it is as the kernel has it.
+      // A CPU went offline, its cpuset has changed, a thread has ended: it is as the kernel has it.
       this.#avoided = [];
     }
     return true;

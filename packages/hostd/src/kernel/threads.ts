@@ -37,6 +37,14 @@ export function resolveThread(pid: number, theirs: number, root = '/'): number |
   return undefined;
 }
 
+/** This process's threads, the main one first. */
+export function ownThreads(): number[] {
+  const others = readdirSync('/proc/self/task')
+    .map(Number)
+    .filter((tid) => tid !== process.pid);
+  return [process.pid, ...others];
+}
+
 /** A thread's number in each pid namespace that it is in, hostd's first. */
 function pidsOf(path: string): number[] | undefined {
   try {
