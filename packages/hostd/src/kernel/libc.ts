@@ -50,7 +50,7 @@ export function libc(): Libc {
 }
 
 /** errno of the last libc call, as a name: `EBUSY`. */
-function errnoName(): string {
+export function lastError(): string {
   return errnoNamed(koffi.errno());
 }
 
@@ -63,7 +63,7 @@ export function errnoNamed(number: number): string {
 /** Throws what `errno` says, with Node's `code` on the cause, if a call returned -1. */
 export function checked(result: number, what: string): number {
   if (result >= 0) return result;
-  throw syscallFailed(what, errnoName());
+  throw syscallFailed(what, lastError());
 }
 
 /** @param name errno's, as Node's errors have it: it becomes the cause's `code` */

@@ -1,7 +1,7 @@
 import { closeSync } from 'node:fs';
 import type { Socket } from 'node:net';
 import { PrewakeError } from '@prewake/sdk/protocol';
-import { libc } from './libc.ts';
+import { lastError, libc } from './libc.ts';
 import { startTimeOf } from './threads.ts';
 
 /** Who is at the other end of a Unix socket, as the kernel says. */
@@ -73,7 +73,11 @@ function hasExited(pidfd: number): boolean {
   const poll = Buffer.alloc(8);
   poll.writeInt32LE(pidfd, 0);
   poll.writeInt16LE(POLLIN, 4);
-  return libc().poll(poll, 1, 0) !== 0;
+  // A signal ends even a poll that does not wait: hostd's own timer sends them.
+  for (;;) {
+    const ready = libc().poll(poll, 1, 0);
+    if (ready >= 0 || lastError() !== 'EINTR') return ready !== 0;
+  }
 }
 
 function groupsOf(fd: number): readonly number[] {
