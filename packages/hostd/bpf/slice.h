@@ -41,6 +41,11 @@ static __always_inline void idle_exit(struct task_state *ts, struct cpu_state *c
 		ts->unknown |= PW_UNK_IDLE;
 }
 
+static __always_inline void note_place(const struct task_state *ts, u32 tid)
+{
+	shared.places[tid & (MAX_PLACES - 1)] = (u64)tid << 32 | (u32)ts->completion << 16 | (u32)(ts->cpu + 1);
+}
+
 static __always_inline void begin_slice(struct task_state *ts, struct task_struct *task, struct cpu_state *cpu,
 					u32 id, bool was_idle, u64 now)
 {
@@ -65,6 +70,7 @@ static __always_inline void begin_slice(struct task_state *ts, struct task_struc
 	} else if (woken) {
 		ts->begin = PW_WOKEN;
 		ts->woken = ts->wake;
+		ts->completion = ts->wake.waker_cpu + 1;
 		/* Another CPU may wake it while it is still on its way out. */
 		ts->ready_at = ts->wake.at > off_at ? ts->wake.at : off_at;
 		ts->unknown |= ts->wake.unknown;
@@ -90,6 +96,7 @@ static __always_inline void begin_slice(struct task_state *ts, struct task_struc
 	ts->on_at = now;
 	ts->last = now;
 	ts->cpu = id;
+	note_place(ts, task->pid);
 	ts->khz = cpu->khz;
 	ts->target_khz = cpu->target_khz;
 	ts->min_flt = task->min_flt;
@@ -199,8 +206,10 @@ static __always_inline void end_slice(struct task_state *ts, struct task_struct 
 {
 	struct throttle_mark mark;
 
-	if (!ts->running)
+	if (!ts->running) {
 		begin_unseen(ts, id);
+		note_place(ts, task->pid);
+	}
 	charge(ts, now);
 	ts->end = how_it_ends(ts, task, preempt, state);
 	if (ts->end == PW_SLEEP && ts->cache_pending) { /* the fault is over, and has added no page */

@@ -12,6 +12,7 @@
 
 #define MAX_CPUS 1024
 #define MAX_DEPTH 8 /* a power of two */
+#define MAX_PLACES 4096 /* a power of two */
 
 /* What a thread's time on CPU is charged to: the innermost that has been entered. */
 enum pw_context { CTX_SELF = 0, CTX_IRQ = 1, CTX_SOFTIRQ = 2, CTX_FAULT = 3, CTX_VFS = 4, CTX_MAX = 8 };
@@ -58,6 +59,7 @@ struct task_state {
 	u8 begin;
 	s8 idle_state;
 	u16 cpu;
+	u16 completion; /* the CPU whose event woke it last, + 1 */
 	u8 end; /* how the one before ended */
 	u8 vfork;
 	u8 running; /* seen to get on a CPU, and not off it yet */
@@ -110,6 +112,8 @@ struct shared {
 	struct pw_event event_layout[0];
 	u64 reserved[10];
 	struct cpu_state cpus[MAX_CPUS];
+	/* Where threads are, or last were, by the low bits of their tid: tid << 32 | (completion + 1) << 16 | (cpu + 1). */
+	u64 places[MAX_PLACES];
 } shared;
 
 static __always_inline struct cpu_state *cpu_at(u32 id)

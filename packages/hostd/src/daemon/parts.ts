@@ -96,13 +96,15 @@ export async function makeParts(config: HostdConfig, options: PartsOptions): Pro
   const budget = createBudget(config.budget);
   const conditions = new PowerConditionsReader();
   const thrift = new Thrift({ budget, parts: config.budget.parts, read: () => conditions.read(), now });
-  // Read when arming: the recorder knows a thread's CPU as of its last drain only.
   const threads = new ThreadCpus();
   const claims = new Claims({
     budget,
     guards,
     now,
-    cpusOf: (tgid, tid) => cpusOf(threads.lastCpu(tgid, tid), recorder.lastCpu(tid).completion),
+    cpusOf: (tgid, tid) => {
+      const { home, completion } = recorder.lastCpu(tid);
+      return cpusOf(home >= 0 ? home : threads.lastCpu(tgid, tid), completion);
+    },
     idleLatencyUs: config.guards.idleLatencyUs,
   });
   const activeWindowUs = config.policy.activeWindowMs * 1000;

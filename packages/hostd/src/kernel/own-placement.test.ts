@@ -50,6 +50,22 @@ test.skipIf(few)(`takes along the threads that it is given${why}`, () => {
   }
 });
 
+test.skipIf(few)(`runs anywhere while it takes much of a CPU${why}`, () => {
+  const placement = new OwnPlacement([0]);
+  avoidHere(placement);
+  const before = process.cpuUsage();
+  const used = () => {
+    const { user, system } = process.cpuUsage(before);
+    return user + system;
+  };
+  while (used() <= 30_000);
+  placement.avoid([here()], 100_000);
+  expect(allowedCpus(0)).toEqual(all);
+  placement.avoid([here()], 1_099_999);
+  expect(allowedCpus(0)).toEqual(all);
+  avoidHere(placement, 1_100_000);
+});
+
 test('has a look every 5 ms at most', () => {
   const placement = new OwnPlacement([0]);
   expect([0, 4999, 5000, 9999, 10_000].map((now) => placement.due(now))).toEqual([

@@ -8,6 +8,9 @@ const MEMORY_US = 1_000_000;
 const LOOK_EVERY_US = 5000;
 /** Later than this, others keep this thread from running, microseconds. */
 const CROWDED_US = 2000;
+/** A process that takes more than this part of a CPU needs all that it can get. Looked at this often, microseconds. */
+const BUSY = 0.3;
+const USAGE_EVERY_US = 100_000;
 /** Then it may run everywhere for this long, microseconds. */
 const TRUCE_US = 1_000_000;
 
@@ -16,8 +19,8 @@ const TRUCE_US = 1_000_000;
  * woken task wait, or leaves it with cold caches. V8's own threads are the worst of it, for they compile and collect
  * for milliseconds. Bench `effect` has the difference.
  *
- * A wish and no rule: where that leaves it no CPU, or one on which it is kept waiting, it runs anywhere. It has no
- * timer; what it avoided last it goes on avoiding until it is asked again.
+ * A wish and no rule: where that leaves it no CPU, or one on which it is kept waiting, or has much to do, it runs
+ * anywhere. It has no timer; what it avoided last it goes on avoiding until it is asked again.
  */
 export class OwnPlacement {
   readonly #writer = new KernelWriter();
@@ -29,6 +32,7 @@ export class OwnPlacement {
   #avoided: readonly number[] = [];
   #truceUntil = Number.NEGATIVE_INFINITY;
   #lookedAt = Number.NEGATIVE_INFINITY;
+  #used: { at: number; cpu: NodeJS.CpuUsage } | undefined;
 
   /** @param tids what is to be moved: this thread first, whose affinity counts for all */
   constructor(tids: readonly number[]) {
@@ -50,6 +54,10 @@ export class OwnPlacement {
    */
   avoid(cpus: readonly number[], now: number): void {
     if (now < this.#truceUntil) return;
+    if (this.#busy(now)) {
+      this.#truce(now);
+      return;
+    }
     for (const cpu of cpus) this.#named.set(cpu, now);
     if (!cpus.includes(libc().sched_getcpu())) return;
     for (const [cpu, at] of this.#named) if (now - at > MEMORY_US) this.#named.delete(cpu);
@@ -58,9 +66,21 @@ export class OwnPlacement {
 
   /** Says how late something was that this thread had a time for, microseconds. */
   late(us: number, now: number): void {
-    if (us < CROWDED_US || this.#avoided.length === 0) return;
+    if (us >= CROWDED_US && this.#avoided.length > 0) this.#truce(now);
+  }
+
+  #truce(now: number): void {
     this.#truceUntil = now + TRUCE_US;
-    this.#restrict([]);
+    if (this.#avoided.length > 0) this.#restrict([]);
+  }
+
+  #busy(now: number): boolean {
+    this.#used ??= { at: now, cpu: process.cpuUsage() };
+    const elapsed = now - this.#used.at;
+    if (elapsed < USAGE_EVERY_US) return false;
+    const { user, system } = process.cpuUsage(this.#used.cpu);
+    this.#used = undefined;
+    return user + system > BUSY * elapsed;
   }
 
   /** False where no CPU would be left. */

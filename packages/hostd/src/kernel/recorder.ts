@@ -46,7 +46,10 @@ export interface Recorder {
   drain(sink: RecordSink): DrainResult;
   /** Called when the ring is half full, from an event that does not poll. */
   onPressure: (() => void) | undefined;
-  /** The CPU on which a thread last ran and the one that handled its last wakeup's event; -1 unknown. */
+  /**
+   * The CPU on which a thread is or last ran, as of now, and the one that handled its last wakeup's event; -1 where
+   * this recorder can't tell at once.
+   */
   lastCpu(tid: number): { home: number; completion: number };
   close(): void;
 }

@@ -94,8 +94,8 @@ export class SchedstatRecorder implements Recorder {
     return all;
   }
 
-  lastCpu(tid: number): { home: number; completion: number } {
-    return { home: lastCpuOf(tid, tid, this.#root), completion: -1 };
+  lastCpu(): { home: number; completion: number } {
+    return { home: -1, completion: -1 };
   }
 
   close(): void {

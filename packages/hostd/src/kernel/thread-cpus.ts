@@ -13,7 +13,7 @@ const SPACES_BEFORE_CPU = 37;
  */
 export class ThreadCpus {
   readonly #root: string;
-  /** In order of use. */
+  /** In the order in which they were opened: to move one with each use would make the map anew all the time. */
   readonly #open = new Map<number, number>();
   readonly #buffer = Buffer.alloc(1024);
 
@@ -25,12 +25,9 @@ export class ThreadCpus {
   lastCpu(tgid: number, tid: number): number {
     const fd = this.#open.get(tid);
     if (fd !== undefined) {
-      this.#open.delete(tid);
       const cpu = this.#read(fd);
-      if (cpu >= 0) {
-        this.#open.set(tid, fd);
-        return cpu;
-      }
+      if (cpu >= 0) return cpu;
+      this.#open.delete(tid);
       closeSync(fd);
     }
     return this.#first(tgid, tid);

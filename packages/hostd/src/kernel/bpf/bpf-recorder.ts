@@ -4,7 +4,6 @@ import type { CategorySource, DrainResult, Recorder, RecordSink } from '../recor
 import type { EventKind } from '../slice.ts';
 import { Decoder } from './decoder.ts';
 import type { FrequencyReader } from './frequency.ts';
-import type { LastCpus } from './last-cpus.ts';
 import type { LoadedObject } from './loaded-object.ts';
 import { PressureWait } from './pressure.ts';
 import { attachGroup, type Probed, type Sources } from './probe.ts';
@@ -18,7 +17,6 @@ export interface BpfRecorderParts {
   events: readonly EventKind[];
   kallsyms: Kallsyms;
   frequencies: FrequencyReader;
-  lastCpus: LastCpus;
 }
 
 /** Slices from the BPF programs. */
@@ -37,14 +35,13 @@ export class BpfRecorder implements Recorder {
   readonly #ringFd: number;
   readonly #decoder: Decoder;
   readonly #frequencies: FrequencyReader;
-  readonly #lastCpus: LastCpus;
   readonly #tracked = new Set<number>();
   #pressure: PressureWait | undefined;
   #attachedAt = 0;
   #lostBefore = 0;
   #closed = false;
 
-  constructor({ probed, ringBytes, events, kallsyms, frequencies, lastCpus }: BpfRecorderParts) {
+  constructor({ probed, ringBytes, events, kallsyms, frequencies }: BpfRecorderParts) {
     this.#object = probed.object;
     this.#core = probed.core;
     this.#groups = probed.groups;
@@ -59,7 +56,6 @@ export class BpfRecorder implements Recorder {
     );
     this.#decoder.known = this.known;
     this.#frequencies = frequencies;
-    this.#lastCpus = lastCpus;
     this.#shared.setHalfRing(ringBytes / 2);
     this.#shared.setEvents(events.reduce<number>((kinds, kind) => kinds | (1 << kind), 0));
   }
@@ -84,7 +80,7 @@ export class BpfRecorder implements Recorder {
   attach(): void {
     if (this.#closed) throw new PrewakeError('PREWAKE_RECORDER_CLOSED', 'the recorder is closed');
     if (this.attached) return;
-    this.#shared.resetCpus();
+    this.#shared.resetPlaces();
     this.#frequencies.read((cpu, khz, target) => this.#shared.setFrequency(cpu, khz, target));
     this.#lostBefore = this.#shared.lost;
     this.#attachAll();
@@ -121,7 +117,6 @@ export class BpfRecorder implements Recorder {
     this.#shared.setUnseed('all');
     this.#object.iterate();
     this.#ring.read(() => {});
-    this.#lastCpus.clear();
   }
 
   track(tgid: number): void {
@@ -144,11 +139,10 @@ export class BpfRecorder implements Recorder {
   drain(sink: RecordSink): DrainResult {
     if (this.#closed) return { records: 0, lost: 0 };
     const decoder = this.#decoder;
-    const watched = this.#lastCpus.watching(sink);
     let records = 0;
     this.#ring.read((at) => {
       records++;
-      decoder.decode(at, watched);
+      decoder.decode(at, sink);
     });
     this.#shared.setPressure(false);
     const lost = this.#shared.lost;
@@ -158,7 +152,7 @@ export class BpfRecorder implements Recorder {
   }
 
   lastCpu(tid: number): { home: number; completion: number } {
-    return this.#lastCpus.of(tid);
+    return this.attached ? this.#shared.placeOf(tid) : { home: -1, completion: -1 };
   }
 
   #listen(): void {

@@ -7,7 +7,6 @@ import { SchedstatRecorder } from '../schedstat-recorder.ts';
 import { EventKind } from '../slice.ts';
 import { BpfRecorder } from './bpf-recorder.ts';
 import { FrequencyReader } from './frequency.ts';
-import { LastCpus } from './last-cpus.ts';
 import { objectPath } from './object-path.ts';
 import { missingPrivilege } from './privilege.ts';
 import { probe } from './probe.ts';
@@ -72,6 +71,5 @@ function openBpf(root: string, options: RecorderOptions): Recorder {
     events: options.events ?? [EventKind.block, EventKind.ioUring, EventKind.work],
     kallsyms: new Kallsyms(root),
     frequencies,
-    lastCpus: new LastCpus(),
   });
 }

@@ -82,9 +82,11 @@ export const SharedOffset = {
   seed_tgid: 32,
   unseed_root: 40,
   cpus: 128,
+  places: 65_664,
 } as const;
 
 /** `struct cpu_state`. */
 export const CPU_STATE_BYTES = 64;
 export const MAX_CPUS = 1024;
+export const MAX_PLACES = 4096;
 export const CpuStateOffset = { khz: 44, target_khz: 48 } as const;

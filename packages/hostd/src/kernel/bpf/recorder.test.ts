@@ -1,7 +1,9 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { afterEach, describe, expect, it } from 'vitest';
+import { allowedCpus, setAllowedCpus } from '../affinity.ts';
 import type { Recorder } from '../recorder.ts';
 import { Known, SliceBegin, SliceEnd, WakeCause } from '../slice.ts';
+import { KernelWriter } from '../writer.ts';
 import { Collector } from './collector.ts';
 import { openRecorder } from './index.ts';
 import { missingPrivilege } from './privilege.ts';
@@ -180,10 +182,25 @@ describe.skipIf(missing !== undefined)(`the BPF recorder${missing ? ` (${missing
   it('knows where a thread last ran', async () => {
     const child = await following();
     await child.sleep(5);
-    const { slices } = new Collector().drain(recorder);
     const { home, completion } = recorder.lastCpu(child.pid);
+    const { slices } = new Collector().drain(recorder);
     expect(home).toBe(slices.at(-1)?.cpu);
     expect(completion).toBe(slices.findLast((s) => s.begin === SliceBegin.woken)?.wakerCpu);
+  });
+
+  it('knows it as of now, without reading the ring, and only of whom it follows', async () => {
+    const child = await following();
+    const writer = new KernelWriter();
+    for (const cpu of allowedCpus(child.pid)) {
+      setAllowedCpus(writer, child.pid, [cpu]);
+      await child.sleep(1);
+      expect(recorder.lastCpu(child.pid).home).toBe(cpu);
+    }
+    expect(recorder.lastCpu(process.pid)).toEqual({ home: -1, completion: -1 });
+    recorder.detach();
+    expect(recorder.lastCpu(child.pid).home).toBe(-1);
+    recorder.attach();
+    expect(recorder.lastCpu(child.pid).home).toBe(-1);
   });
 });
 

@@ -1,5 +1,5 @@
 import { type Mapping, mapFile, PAGE_BYTES } from './mapping.ts';
-import { CPU_STATE_BYTES, CpuStateOffset, MAX_CPUS, SharedOffset } from './record-layout.ts';
+import { CPU_STATE_BYTES, CpuStateOffset, MAX_CPUS, MAX_PLACES, SharedOffset } from './record-layout.ts';
 
 /** The BPF program's global variables, read and written in place. */
 export class SharedState {
@@ -8,7 +8,7 @@ export class SharedState {
 
   /** Of the map `.bss`: libbpf makes it mappable, and maps it itself for skeletons only. */
   constructor(fd: number) {
-    const bytes = SharedOffset.cpus + MAX_CPUS * CPU_STATE_BYTES;
+    const bytes = SharedOffset.places + MAX_PLACES * 8;
     this.#mapping = mapFile(fd, 0, Math.ceil(bytes / PAGE_BYTES) * PAGE_BYTES, true);
     this.#words = new Uint32Array(this.#mapping.buffer);
   }
@@ -48,9 +48,20 @@ export class SharedState {
     else this.#write(SharedOffset.unseed_root, root);
   }
 
-  /** What the CPUs were at is stale after a time without events. */
-  resetCpus(): void {
-    this.#words.fill(0, SharedOffset.cpus / 4, (SharedOffset.cpus + MAX_CPUS * CPU_STATE_BYTES) / 4);
+  /** What the CPUs were at, and where threads were, is stale after a time without events. */
+  resetPlaces(): void {
+    this.#words.fill(0, SharedOffset.cpus / 4, SharedOffset.places / 4 + MAX_PLACES * 2);
+  }
+
+  /**
+   * The CPU that a followed thread got on last, and the one whose event woke it last; -1 unknown. Threads 4,096 tids
+   * apart share a place, and the last to run has it.
+   */
+  placeOf(tid: number): { home: number; completion: number } {
+    const at = SharedOffset.places / 4 + (tid % MAX_PLACES) * 2;
+    if (this.#words[at + 1] !== tid) return { home: -1, completion: -1 };
+    const place = this.#words[at] as number;
+    return { home: (place & 0xffff) - 1, completion: (place >>> 16) - 1 };
   }
 
   setFrequency(cpu: number, khz: number, targetKhz: number): void {
