@@ -3,10 +3,8 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { request } from 'node:http';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
+import { launcher, launcherFlags } from '@prewake/hostd/internal';
 import { metricIn } from './prometheus-text.ts';
-
-const launcher = fileURLToPath(new URL('../../packages/hostd/bin/prewake', import.meta.url));
 
 const START_MS = 15_000;
 const ANSWER_MS = 30_000;
@@ -47,8 +45,8 @@ export class HostdProcess {
     const file = join(dir, 'hostd.yaml');
     writeFileSync(file, config);
     const paths = ['--socket', socket, '--config', file, '--state-dir', join(dir, 'state')];
-    // The launcher's own flag: without it V8 wakes an idle hostd. This Node, whatever PATH says.
-    const child = spawn(process.execPath, ['--no-memory-reducer', launcher, 'hostd', ...paths, ...args], {
+    // This Node, whatever PATH says.
+    const child = spawn(process.execPath, [...launcherFlags(), launcher, 'hostd', ...paths, ...args], {
       stdio: ['ignore', 'pipe', 'pipe'],
     });
     const log: string[] = [];

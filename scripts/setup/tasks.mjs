@@ -20,8 +20,7 @@ export const tasks = {
   demo: { debian: () => need(runtime), run: (args) => runNode('bench/dist/demo/main.js', args) },
   prewake: {
     debian: () => need(runtime),
-    // The flag keeps an idle hostd from being woken by V8's memory reducer.
-    run: (args) => runNode('packages/hostd/bin/prewake', args, ['--no-memory-reducer']),
+    run: (args) => runNode('packages/hostd/bin/prewake', args, flagsOf('packages/hostd/bin/prewake')),
   },
   bench: {
     debian: () => need([...runtime, ...testTools]),
@@ -32,6 +31,12 @@ export const tasks = {
     run: runTests,
   },
 };
+
+/** The flags that a script's first line gives to Node. */
+function flagsOf(script) {
+  const [first] = readFileSync(join(root, script), 'utf8').split('\n', 1);
+  return first.split(' ').filter((word) => word.startsWith('--'));
+}
 
 function rigPackages() {
   const file = join(root, 'test', 'rig', 'debian-packages.json');

@@ -4,6 +4,7 @@ import { existsSync, mkdirSync, mkdtempSync, rmdirSync, rmSync, writeFileSync } 
 import { availableParallelism, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { launcher, launcherFlags } from '@prewake/hostd/internal';
 import type { AgentResult, Cause, Plan, Truth } from './plan.ts';
 import { type Sleep, SleepWitness } from './sleep-witness.ts';
 
@@ -11,7 +12,6 @@ const CGROUP_CPU = '/sys/fs/cgroup/cpu';
 /** Bytes of each file: enough to take the device a while. */
 const FILE_BYTES = 16 * 1024 * 1024;
 
-const hostdMain = fileURLToPath(new URL('../../../packages/hostd/bin/prewake', import.meta.url));
 const agentMain = fileURLToPath(new URL('../dist/agent.js', import.meta.url));
 
 /** hostd, a CPU hog, cold files and groups with quotas: all that the causes need. Undone by `close()`. */
@@ -33,7 +33,7 @@ export class Machine {
     const onItsCpu = ['--pdeathsig', 'KILL', 'taskset', '-c', String(this.hogCpu)];
     const hog = spawn('setpriv', [...onItsCpu, 'perl', '-e', '1 while 1'], { stdio: 'ignore' });
     this.#children.push(hog);
-    const args = ['--no-memory-reducer', hostdMain, 'hostd', '--dry-run', '--socket', this.socket];
+    const args = [...launcherFlags(), launcher, 'hostd', '--dry-run', '--socket', this.socket];
     const hostd = spawn(process.execPath, args, { stdio: ['ignore', 'ignore', 'pipe'] });
     this.#children.push(hostd);
     await new Promise<void>((resolve, reject) => {

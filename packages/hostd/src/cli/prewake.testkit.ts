@@ -2,9 +2,7 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
-
-const launcher = fileURLToPath(new URL('../../bin/prewake', import.meta.url));
+import { launcher, launcherFlags } from '../launcher.ts';
 
 export interface Outcome {
   code: number | null;
@@ -38,7 +36,7 @@ export function prewake(args: string[], options: SpawnOptions = {}): Promise<Out
 
 function start(args: string[], { env = {}, uid }: SpawnOptions): ChildProcess {
   const { PREWAKE_SOCKET: _, NO_COLOR: __, FORCE_COLOR: ___, ...inherited } = process.env;
-  return spawn(process.execPath, ['--no-memory-reducer', launcher, ...args], {
+  return spawn(process.execPath, [...launcherFlags(), launcher, ...args], {
     stdio: ['ignore', 'pipe', 'pipe'],
     env: { ...inherited, ...env },
     ...(uid === undefined ? {} : { uid, gid: uid }),

@@ -4,12 +4,11 @@ import { chmodSync, mkdirSync, mkdtempSync, rmSync, statSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
-import { fileURLToPath } from 'node:url';
 import { expect, it } from 'vitest';
 import { ask } from '../daemon/wire-client.testkit.ts';
+import { launcher, launcherFlags } from '../launcher.ts';
 
 const NOBODY = 65_534;
-const launcher = fileURLToPath(new URL('../../bin/prewake', import.meta.url));
 
 it('a hostd without root observes, says so once and why, and records by what it may read', async (ctx) => {
   if (process.getuid?.() !== 0) ctx.skip('not root: no other user to be');
@@ -18,7 +17,8 @@ it('a hostd without root observes, says so once and why, and records by what it 
   mkdirSync(runtime, { mode: 0o777 });
   for (const dir of [home, runtime]) chmodSync(dir, 0o777);
   const nobody = ['--reuid=65534', '--regid=65534', '--clear-groups'];
-  const child = spawn('setpriv', [...nobody, process.execPath, '--no-memory-reducer', launcher, 'hostd'], {
+  const node = [process.execPath, ...launcherFlags(), launcher];
+  const child = spawn('setpriv', [...nobody, ...node, 'hostd'], {
     stdio: ['ignore', 'ignore', 'pipe'],
     env: { PATH: process.env.PATH, HOME: home, XDG_RUNTIME_DIR: runtime },
   });

@@ -33,7 +33,9 @@ const MAX_WINDOW_CHANGES = 64;
 /** The waits of a process: open ones, and ended ones until their wakeup is found and settled. */
 export class WaitLog {
   readonly #limit: number;
-  readonly #open = new Map<string, OpenWait>();
+  /** Open ones, and ended ones that are still kept. */
+  readonly #byName = new Map<string, OpenWait>();
+  #openCount = 0;
   /** Ascending by end, but for frames that came out of order. */
   #ended: OpenWait[] = [];
   #unresolved: OpenWait[] = [];
@@ -44,17 +46,18 @@ export class WaitLog {
 
   /** @returns false where there was no room. */
   begin(name: string, step: StepSpan, thread: number, at: number): boolean {
-    if (this.#open.size >= this.#limit) return false;
-    this.#open.set(name, new OpenWait(name, step, thread, at));
+    if (this.#openCount >= this.#limit) return false;
+    this.#openCount++;
+    this.#byName.set(name, new OpenWait(name, step, thread, at));
     return true;
   }
 
   end(name: string, at: number, cancelled: boolean): void {
-    const wait = this.#open.get(name);
-    if (!wait) return;
-    this.#open.delete(name);
+    const wait = this.#byName.get(name);
+    if (wait?.to !== Infinity) return;
+    this.#openCount--;
     wait.to = at;
-    if (this.#ended.length >= 4 * this.#limit) this.#ended.splice(0, this.#limit);
+    if (this.#ended.length >= 4 * this.#limit) this.#forget(this.#ended.splice(0, this.#limit));
     this.#ended.push(wait);
     // Nobody learns from a wait that was given up.
     if (!cancelled && this.#unresolved.length < this.#limit) this.#unresolved.push(wait);
@@ -62,7 +65,7 @@ export class WaitLog {
 
   /** A window was opened for a wait, or closed: also after the wait's end, of which hostd learns a little later. */
   window(name: string, at: number, open: boolean): void {
-    const wait = this.#open.get(name) ?? this.#ended.findLast((ended) => ended.name === name);
+    const wait = this.#byName.get(name);
     if (!wait || wait.windows.length >= MAX_WINDOW_CHANGES || (wait.windows.length % 2 === 0) !== open)
       return;
     wait.windows.push(at);
@@ -103,7 +106,14 @@ export class WaitLog {
   }
 
   prune(before: number): void {
-    if (this.#ended.some((wait) => wait.to < before))
-      this.#ended = this.#ended.filter((wait) => wait.to >= before);
+    const old = this.#ended.filter((wait) => wait.to < before);
+    if (old.length === 0) return;
+    this.#forget(old);
+    this.#ended = this.#ended.filter((wait) => wait.to >= before);
+  }
+
+  #forget(waits: readonly OpenWait[]): void {
+    // A name may be a later wait's by now.
+    for (const wait of waits) if (this.#byName.get(wait.name) === wait) this.#byName.delete(wait.name);
   }
 }
