@@ -55,7 +55,6 @@ export class Conductor implements FrameHandler {
       case 'wait':
         this.#windows.waitStarted(session, frame);
         this.#thrift.look();
-        this.#reports.drainIfStale();
         break;
       case 'signal':
         this.#windows.signal(session, frame);
@@ -73,6 +72,7 @@ export class Conductor implements FrameHandler {
   }
 
   #attribute(): void {
+    this.#reports.whileAwake();
     for (const { session, frame, reported } of this.#told.splice(0)) {
       if (reported) this.#reports.stepEnding(session, (frame as StepEndFrame).id);
       // Counters know only what was added since they were last read.

@@ -111,6 +111,7 @@ export async function makeParts(config: HostdConfig, options: PartsOptions): Pro
   const windows = new Windows({ policy, claims, guards, deadlines, now, activeWindowUs });
   const reports = new Reports({ recorder, attribution, sessions, deadlines, now });
   recorder.onPressure = () => reports.drain();
+  deadlines.onFired = () => reports.whileAwake();
   const metrics = new Metrics({
     sessions: () => sessions.size,
     openWaits: () => windows.openWaits,

@@ -23,6 +23,8 @@ export class Deadlines {
   readonly #timer: DeadlineTimer;
   #timerDue = Number.POSITIVE_INFINITY;
   #running = false;
+  /** Called once what was due has been done. */
+  onFired: (() => void) | undefined;
 
   /** @param timer makes the timer, which is to call `fire` */
   constructor(now: () => Micros, timer = (fire: () => void): DeadlineTimer => new HoppingTimer(now, fire)) {
@@ -79,6 +81,7 @@ export class Deadlines {
       this.#running = false;
       this.#schedule();
     }
+    this.onFired?.();
   }
 
   #schedule(): void {

@@ -6,10 +6,15 @@ import type { Deadline, Deadlines } from './deadlines.ts';
 import type { Session } from './session.ts';
 import type { Sessions } from './sessions.ts';
 
-/** When to look for the slice in which a step ended, microseconds after the look before. The SDK holds a span for 250 ms. */
-const LOOKS_US = [2_000, 8_000, 30_000, 80_000, 50_000];
-/** A report that is ready waits this long for the agent to be awake anyway. */
-const WAIT_FOR_AGENT_US = 30_000;
+/**
+ * When to look for the slice in which a step ended, microseconds after the look before. With the wait for the agent
+ * below it stays within the 250 ms for which the SDK holds a span.
+ */
+const LOOKS_US = [20_000, 20_000, 40_000, 75_000];
+/** After this part of that time hostd looks where it is awake anyway: it need not wake for it. */
+const EARLIEST = 0.05;
+/** A report that is ready waits this long for the agent to be awake anyway, microseconds. */
+const WAIT_FOR_AGENT_US = 60_000;
 
 /** Without reports that are due, the ring is read this often at most, for what wakeups cost. */
 const STALE_US = 100_000;
@@ -28,9 +33,10 @@ export class Reports {
   readonly #flushes = new Map<Session, Deadline>();
   #drainedAt = 0;
   #telling: NodeJS.Immediate | undefined;
-  #stale: NodeJS.Immediate | undefined;
+  #drain: NodeJS.Immediate | undefined;
   #look = 0;
   #next: Deadline | undefined;
+  #earliest = 0;
   readonly records = { read: 0, lost: 0 };
   onReport: ((session: Session, report: ReportFrame) => void) | undefined;
   onWakeupCost: ((cost: WakeupCost) => void) | undefined;
@@ -59,13 +65,19 @@ export class Reports {
     if (!this.#next) this.#schedule();
   }
 
-  /** hostd is awake anyway: reads what has gathered, where no step's end has asked for it lately. */
-  drainIfStale(): void {
-    if (this.#now() - this.#drainedAt <= STALE_US || this.#stale) return;
+  /** hostd is awake anyway: reads what has gathered, where a step's end has asked for it, or nobody has lately. */
+  whileAwake(): void {
+    if (this.#drain) return;
+    const now = this.#now();
+    const due = this.#next
+      ? now >= this.#earliest
+      : now - this.#drainedAt > STALE_US && this.#sessions.size > 0;
+    if (!due) return;
     // After the hints that have come with this one.
-    this.#stale = setImmediate(() => {
-      this.#stale = undefined;
-      this.drain();
+    this.#drain = setImmediate(() => {
+      this.#drain = undefined;
+      if (this.#next) this.#takeALook();
+      else this.drain();
     });
   }
 
@@ -101,12 +113,17 @@ export class Reports {
   }
 
   #schedule(): void {
-    const due = this.#now() + (LOOKS_US[Math.min(this.#look, LOOKS_US.length - 1)] as number);
-    this.#next = this.#deadlines.at(due, () => {
-      this.#next = undefined;
-      this.#look++;
-      this.drain();
-    });
+    const delay = LOOKS_US[Math.min(this.#look, LOOKS_US.length - 1)] as number;
+    const now = this.#now();
+    this.#earliest = now + delay * EARLIEST;
+    this.#next = this.#deadlines.at(now + delay, () => this.#takeALook());
+  }
+
+  #takeALook(): void {
+    this.#deadlines.cancel(this.#next);
+    this.#next = undefined;
+    this.#look++;
+    this.drain();
   }
 
   #deliver(session: Session | undefined, report: ReportFrame): void {
