@@ -80,7 +80,7 @@ export interface Slice {
 export const SliceBegin = { woken: 0, preempted: 1, new: 2, unknown: 3 } as const;
 export type SliceBegin = (typeof SliceBegin)[keyof typeof SliceBegin];
 
-export const SliceEnd = { sleep: 0, uninterruptible: 1, preempted: 2, exit: 3, yield: 4, open: 5 } as const;
+export const SliceEnd = { sleep: 0, uninterruptible: 1, preempted: 2, exit: 3, open: 4 } as const;
 export type SliceEnd = (typeof SliceEnd)[keyof typeof SliceEnd];
 
 export const WakeCause = {

@@ -13,10 +13,13 @@ export class Ledger {
   readonly totals = new Tally();
   readonly #options: AttributionOptions;
   readonly #owner: StatsOwner;
+  readonly #tgid: number;
 
-  constructor(options: AttributionOptions, owner: StatsOwner) {
+  /** @param tgid the process whose own threads were there before the recorder */
+  constructor(options: AttributionOptions, owner: StatsOwner, tgid: number) {
     this.#options = options;
     this.#owner = owner;
+    this.#tgid = tgid;
   }
 
   /** For charges that stand. */
@@ -44,6 +47,7 @@ export class Ledger {
   /** For charges into sums of the caller's choice. */
   into(tallyOf: (step: StepSpan) => Tally | undefined): ChargeSink {
     const { largest, isCovered } = this.#options;
+    const tgid = this.#tgid;
     return {
       paid(step, slice, interval, from, to, ns, candidates) {
         const tally = tallyOf(step);
@@ -57,8 +61,10 @@ export class Ledger {
         const tally = tallyOf(step);
         if (!tally) return;
         tally.cpuNs += cpuNs;
-        // It has been seen before, and yet not coming onto the CPU: the kernel left a program's run out.
-        if (slice.begin === SliceBegin.unknown && slice.previousOffAt > 0) tally.lost++;
+        // It was followed before, as a child is from its birth, and yet was not seen coming onto the CPU: the kernel
+        // left a program's run out.
+        const followed = slice.previousOffAt > 0 || slice.tgid !== tgid;
+        if (slice.begin === SliceBegin.unknown && followed) tally.lost++;
         tally.slice(slice, candidates, step.from >= slice.onAt);
       },
     };

@@ -1,6 +1,6 @@
 import type { ClientFrame } from '@prewake/sdk/protocol';
 import { describe, expect, it } from 'vitest';
-import { EventKind, SliceBegin, SliceEnd } from '../kernel/slice.ts';
+import { EventKind, Known, SliceBegin, SliceEnd } from '../kernel/slice.ts';
 import { A, B, end, P, run, start, step, TGID, us } from './attribution.testkit.ts';
 import { ALL_KNOWN } from './make-slice.testkit.ts';
 import { SlowpathStats } from './stats/slowpath-stats.ts';
@@ -179,6 +179,30 @@ describe('children', () => {
     expect(reports[A]?.self).toMatchObject({ 'wakeup.scheduling': us(100), runqueue: 0 });
     expect(reports[B]?.self).toMatchObject({ 'wakeup.scheduling': us(30), runqueue: us(250) });
     expect(reports[B]?.shared).toBeUndefined();
+  });
+
+  it('are missing where the recorder did not see one come onto the CPU for the first time', () => {
+    const { attribution, frames, slice, find } = start();
+    frames(step(A, 1000), step(B, 1000), run(1000, A, 1100, B, 1200, ''));
+    attribution.fork(fork(1050, TGID, 200));
+    attribution.fork(fork(1150, TGID, 300));
+    slice({ onAt: 1000, offAt: 1200 });
+    const unseen = { begin: SliceBegin.unknown, known: ALL_KNOWN & ~Known.wakeup, end: SliceEnd.exit };
+    slice({ ...unseen, tgid: 200, tid: 200, onAt: 1060, offAt: 1400 });
+    slice({
+      tgid: 300,
+      tid: 300,
+      begin: SliceBegin.new,
+      readyAt: 1160,
+      onAt: 1170,
+      offAt: 1400,
+      wakingAt: 0,
+    });
+    slice({ wakingAt: 2000, onAt: 2000, offAt: 2100 });
+    frames(run(2010, A), end(A, 2050), end(B, 2060));
+    const { reports } = find(2100);
+    expect(reports[A]).toMatchObject({ complete: false, incomplete: 'lost' });
+    expect(reports[B]?.complete).toBe(true);
   });
 
   it('that outlive their step are charged to the step around it', () => {

@@ -80,7 +80,7 @@ export class ProcessAttribution {
       },
     };
     this.#owners = new Owners(facts);
-    this.#ledger = new Ledger(options, owner);
+    this.#ledger = new Ledger(options, owner, tgid);
   }
 
   /** Sums of all that the process and its children paid, each wakeup once. */
