@@ -17,6 +17,9 @@ const TWENTY: Cause[] = [
   'idle',
 ];
 
+/** One takes some three seconds. */
+const TRIES = 10;
+
 function shuffled<T>(list: readonly T[]): T[] {
   return list
     .map((value) => ({ value, at: Math.random() }))
@@ -32,17 +35,24 @@ describe('twenty steps at once in one process, each with a cause of its own', { 
   });
   afterAll(() => machine.close());
 
-  /** With nothing lost, neither by the witness nor by the recorder. After three tries a few steps may have said so. */
+  /**
+   * With nothing lost, neither by the witness nor by the recorder: this kernel leaves out a switch now and then. From
+   * the third try on a few steps may have said so, but none that has been swapped.
+   */
   async function run(causes: Cause[], swap?: [number, number]) {
-    for (let tries = 1; ; tries++) {
+    const seen: string[] = [];
+    for (let tries = 1; tries <= TRIES; tries++) {
       const plan = machine.plan(causes, swap);
       const result = await machine.run(plan);
-      const lost = result?.spans.filter(
-        ({ attributes }) => attributes['prewake.attribution.incomplete'] === 'lost',
-      ).length;
-      if (result && (lost === 0 || (tries === 3 && (lost ?? 0) <= 2))) return { plan, result };
-      if (tries === 3) throw new Error(`lost three times: ${lost ?? 'by the witness'}`);
+      const lost = result?.spans
+        .filter(({ attributes }) => attributes['prewake.attribution.incomplete'] === 'lost')
+        .map(({ label }) => label);
+      seen.push(lost ? String(lost.length) : 'by the witness');
+      const swapped = (plan.swap ?? []).map((index) => plan.labels[index] as string);
+      if (!result || !lost || swapped.some((label) => lost.includes(label))) continue;
+      if (lost.length <= (tries < 3 ? 0 : 2)) return { plan, result };
     }
+    throw new Error(`lost in each of ${TRIES} tries: ${seen.join(', ')}`);
   }
 
   function whyNot(): string | undefined {
@@ -59,10 +69,8 @@ describe('twenty steps at once in one process, each with a cause of its own', { 
   it('are found out when two have been swapped', async (context) => {
     context.skip(whyNot() !== undefined, whyNot());
     const causes = shuffled(TWENTY);
-    const { plan, result } = await run(causes, [
-      causes.indexOf('major_faults'),
-      causes.indexOf('beside_hog'),
-    ]);
+    // Neither has what the other was planted, also where everybody waits for a CPU.
+    const { plan, result } = await run(causes, [causes.indexOf('major_faults'), causes.indexOf('busy_loop')]);
     const found = flaws(result);
     for (const index of plan.swap ?? [])
       expect(found).toContainEqual(expect.stringMatching(new RegExp(`^${plan.labels[index]}.*planted`)));

@@ -57,7 +57,8 @@ export class Watch {
     this.#restSince = undefined;
     if (guardian && !guardian.alive) return false;
     if (this.#active) {
-      this.check(now);
+      // A suspend is looked for once it is armed: that voids this lease too.
+      this.#settleRestored(now);
       // If that has voided what was held, there is something to watch again.
       this.#restSince = undefined;
       return true;
@@ -75,7 +76,7 @@ export class Watch {
   /** Voids the leases where they no longer hold. Cheap while the last heartbeat is recent. */
   check(now: number): void {
     this.#settleSuspend(true);
-    if (now - this.#lastBeat > LATE_US && this.#options.journal?.voided()) this.#options.onVoid('restored');
+    this.#settleRestored(now);
   }
 
   /** No leases are left. */
@@ -107,6 +108,10 @@ export class Watch {
     if (guardian?.alive) guardian.beat();
     this.#lastBeat = now;
     this.#cancelTick = clock.after(BEAT_MS, () => this.#tick());
+  }
+
+  #settleRestored(now: number): void {
+    if (now - this.#lastBeat > LATE_US && this.#options.journal?.voided()) this.#options.onVoid('restored');
   }
 
   #settleSuspend(armed: boolean): void {
