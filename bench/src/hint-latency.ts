@@ -59,7 +59,7 @@ export const hintLatency: Bench = {
     const sink = spawn(process.execPath, [sinkEntry, sinkPath], { stdio: ['ignore', 'pipe', 'inherit'] });
     // No holdout and a budget that never ends: what is measured is the way, not the decision.
     const hostd = await HostdProcess.startArming(
-      `policy: { holdout: 0, activeWindowMs: 0, leadUs: ${LEAD_US} }\nrecorder: { source: off }\n${UNLIMITED_BUDGET}${IDLE_GUARD_ONLY}`,
+      `policy: { holdout: 0, activeWindowMs: 0, leadUs: ${LEAD_US} }\n${UNLIMITED_BUDGET}${IDLE_GUARD_ONLY}`,
     ).catch((error) => {
       sink.kill();
       rmSync(directory, { recursive: true, force: true });
@@ -129,6 +129,7 @@ export const hintLatency: Bench = {
             ]),
       ],
       caveats: [
+        'hostd records by its default, as it does for any session: from there it knows the CPU that is to be armed.',
         'Each pair is a bare line and a hint a few milliseconds apart, both to a process that sleeps.',
         'The end is when hostd has written the per-CPU limit. It then reads it back and kicks the CPU, whose own reaction is in `kick` and `effect`.',
       ],

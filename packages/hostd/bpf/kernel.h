@@ -59,6 +59,7 @@ struct task_group;
 struct bpf_local_storage;
 
 struct sched_entity {
+	unsigned char sched_delayed; /* 6.12 */
 	struct cfs_rq *cfs_rq;
 };
 
@@ -81,6 +82,7 @@ struct task_struct {
 	unsigned int __state;
 	unsigned int flags;
 	int on_cpu;
+	int on_rq;
 	struct sched_entity se;
 	unsigned int in_iowait : 1;
 	int pid;

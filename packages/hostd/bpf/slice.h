@@ -61,7 +61,7 @@ static __always_inline void begin_slice(struct task_state *ts, struct task_struc
 	ts->block_ns = 0;
 	ts->throttled_ns = 0;
 
-	/* A waking from before the last slice began is an old one: the sleep was called off (a signal was pending). */
+	/* A waking from before the last slice began is an old one. */
 	bool woken = ts->wake.at > previous_on && (!off_at || ts->end != PW_OFF_PREEMPTED);
 
 	if (ts->begin == PW_NEW && !off_at) {
@@ -79,10 +79,10 @@ static __always_inline void begin_slice(struct task_state *ts, struct task_struc
 			ts->block_ns = ts->ready_at - off_at;
 		else if (ts->end == PW_UNINTERRUPTIBLE)
 			ts->unknown |= PW_UNK_BLOCK;
-	} else if (off_at) {
+	} else if (off_at && ts->end == PW_OFF_PREEMPTED) {
 		ts->begin = PW_PREEMPTED;
 		ts->ready_at = off_at;
-	} else {
+	} else { /* followed since, or a sleeper whose waking was not traced: when that was is unknown */
 		ts->begin = PW_BEGIN_UNKNOWN;
 		ts->ready_at = 0;
 		ts->unknown |= PW_UNK_WAKEUP | PW_UNK_BLOCK | PW_UNK_THROTTLED;
@@ -109,6 +109,9 @@ static __always_inline u8 how_it_ends(struct task_state *ts, struct task_struct 
 		return PW_OFF_PREEMPTED;
 	if (state & EXIT_AND_DEAD)
 		return PW_OFF_EXIT;
+	/* A signal was pending: the sleep was called off. Since 6.12 a sleeper may stay on its runqueue for a while. */
+	if (task->on_rq && !(bpf_core_field_exists(task->se.sched_delayed) && task->se.sched_delayed))
+		return PW_OFF_PREEMPTED;
 	/* Waiting for a vforked child is the program's wish, and idle kernel-thread-like waits are no blocking. */
 	if ((state & TASK_UNINTERRUPTIBLE) && !(state & TASK_NOLOAD) && (!ts->vfork || BPF_CORE_READ_BITFIELD(task, in_iowait)))
 		return PW_UNINTERRUPTIBLE;
