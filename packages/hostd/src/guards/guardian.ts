@@ -2,6 +2,7 @@ import { readSync, writeSync } from 'node:fs';
 import { openKernel } from '../kernel/kernel.ts';
 import { LatencyRequest, NO_CONSTRAINT } from '../kernel/latency-qos.ts';
 import { errorCode, libc } from '../kernel/libc.ts';
+import { pollForReading } from '../kernel/poll.ts';
 import type { SyscallTap } from '../kernel/writer.ts';
 import { buildGuards } from './build-guards.ts';
 import { loadJournal, markVoid } from './journal.ts';
@@ -79,7 +80,7 @@ export function runGuardian(options: GuardianOptions): void {
   let armed = false;
   const buffer = Buffer.alloc(256);
   for (;;) {
-    if (!readable(pipe, armed ? STALL_MS : -1)) {
+    if (pollForReading(pipe, armed ? STALL_MS : -1) <= 0) {
       // Again and again until it is heard: it may wake just to finish one more write.
       if (armed) attempt(restoreStalled);
       continue;
@@ -96,15 +97,6 @@ export function runGuardian(options: GuardianOptions): void {
     Atomics.wait(pause, 0, 0, RETRY_MS);
   }
   kernel.close();
-}
-
-/** Whether there is something to read, or the other end is closed, within a time (-1: wait for ever). */
-function readable(fd: number, timeoutMs: number): boolean {
-  const POLLIN = 1;
-  const pollfd = Buffer.alloc(8);
-  pollfd.writeInt32LE(fd, 0);
-  pollfd.writeInt16LE(POLLIN, 4);
-  return libc().poll(pollfd, 1, timeoutMs) > 0;
 }
 
 /** A service manager's SIGTERM and a terminal's SIGINT go to hostd as well: the guardian outlives it. */

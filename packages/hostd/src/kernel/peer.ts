@@ -2,6 +2,7 @@ import { closeSync } from 'node:fs';
 import type { Socket } from 'node:net';
 import { PrewakeError } from '@prewake/sdk/protocol';
 import { lastError, libc } from './libc.ts';
+import { pollForReading } from './poll.ts';
 import { startTimeOf } from './threads.ts';
 
 /** Who is at the other end of a Unix socket, as the kernel says. */
@@ -22,8 +23,6 @@ const SO_PEERCRED = 17;
 const SO_PEERGROUPS = 59;
 /** Linux 6.5 and newer. */
 const SO_PEERPIDFD = 77;
-
-const POLLIN = 1;
 
 /**
  * The peer of a connected Unix socket (SO_PEERCRED, SO_PEERGROUPS). The credentials are those of the `connect(2)`,
@@ -70,12 +69,9 @@ function startTimeOfPeer(fd: number, pid: number): string | undefined {
 
 /** A pidfd becomes readable with the end of its process (pidfd_open(2)). */
 function hasExited(pidfd: number): boolean {
-  const poll = Buffer.alloc(8);
-  poll.writeInt32LE(pidfd, 0);
-  poll.writeInt16LE(POLLIN, 4);
-  // A signal ends even a poll that does not wait: hostd's own timer sends them.
+  // hostd's own timer sends signals.
   for (;;) {
-    const ready = libc().poll(poll, 1, 0);
+    const ready = pollForReading(pidfd, 0);
     if (ready >= 0 || lastError() !== 'EINTR') return ready !== 0;
   }
 }
