@@ -33,11 +33,11 @@ const MAX_WINDOW_CHANGES = 64;
 /** The waits of a process: open ones, and ended ones until their wakeup is found and settled. */
 export class WaitLog {
   readonly #limit: number;
-  /** Open ones, and ended ones that are still kept. */
-  readonly #byName = new Map<string, OpenWait>();
-  #openCount = 0;
+  readonly #open = new Map<string, OpenWait>();
   /** Ascending by end, but for frames that came out of order. */
   #ended: OpenWait[] = [];
+  /** The last of each name among them. */
+  readonly #endedByName = new Map<string, OpenWait>();
   #unresolved: OpenWait[] = [];
 
   constructor(options: AttributionOptions) {
@@ -46,26 +46,27 @@ export class WaitLog {
 
   /** @returns false where there was no room. */
   begin(name: string, step: StepSpan, thread: number, at: number): boolean {
-    if (this.#openCount >= this.#limit) return false;
-    this.#openCount++;
-    this.#byName.set(name, new OpenWait(name, step, thread, at));
+    if (this.#open.size >= this.#limit) return false;
+    this.#open.set(name, new OpenWait(name, step, thread, at));
     return true;
   }
 
   end(name: string, at: number, cancelled: boolean): void {
-    const wait = this.#byName.get(name);
-    if (wait?.to !== Infinity) return;
-    this.#openCount--;
+    const wait = this.#open.get(name);
+    if (!wait) return;
+    this.#open.delete(name);
     wait.to = at;
-    if (this.#ended.length >= 4 * this.#limit) this.#forget(this.#ended.splice(0, this.#limit));
+    if (this.#ended.length >= 4 * this.#limit)
+      for (const old of this.#ended.splice(0, this.#limit)) this.#forget(old);
     this.#ended.push(wait);
+    this.#endedByName.set(name, wait);
     // Nobody learns from a wait that was given up.
     if (!cancelled && this.#unresolved.length < this.#limit) this.#unresolved.push(wait);
   }
 
   /** A window was opened for a wait, or closed: also after the wait's end, of which hostd learns a little later. */
   window(name: string, at: number, open: boolean): void {
-    const wait = this.#byName.get(name);
+    const wait = this.#open.get(name) ?? this.#endedByName.get(name);
     if (!wait || wait.windows.length >= MAX_WINDOW_CHANGES || (wait.windows.length % 2 === 0) !== open)
       return;
     wait.windows.push(at);
@@ -106,14 +107,14 @@ export class WaitLog {
   }
 
   prune(before: number): void {
-    const old = this.#ended.filter((wait) => wait.to < before);
-    if (old.length === 0) return;
-    this.#forget(old);
-    this.#ended = this.#ended.filter((wait) => wait.to >= before);
+    const kept = this.#ended.filter((wait) => wait.to >= before);
+    if (kept.length === this.#ended.length) return;
+    for (const wait of this.#ended) if (wait.to < before) this.#forget(wait);
+    this.#ended = kept;
   }
 
-  #forget(waits: readonly OpenWait[]): void {
-    // A name may be a later wait's by now.
-    for (const wait of waits) if (this.#byName.get(wait.name) === wait) this.#byName.delete(wait.name);
+  #forget(wait: OpenWait): void {
+    // The name may be a later wait's by now.
+    if (this.#endedByName.get(wait.name) === wait) this.#endedByName.delete(wait.name);
   }
 }
