@@ -1,6 +1,6 @@
-import { openKernel } from './kernel.ts';
 import { schedGetAttr, schedSetAttr } from './sched-attr.ts';
 import { ownThreads } from './threads.ts';
+import { KernelWriter } from './writer.ts';
 
 /** hostd's niceness: a third of a normal task's weight. A niceness that is higher already stays. */
 const NICE = 5;
@@ -18,15 +18,14 @@ const OTHERS_SLICE_NS = 100_000_000;
  * `effect`). Its timing matters only where a CPU is idle, and an idle CPU it has to itself.
  */
 export function yieldToWoken(): void {
-  const kernel = openKernel();
+  const writer = new KernelWriter();
   for (const tid of ownThreads()) {
     const runtime = tid === process.pid ? MAIN_SLICE_NS : OTHERS_SLICE_NS;
     try {
       const now = schedGetAttr(tid);
-      schedSetAttr(kernel.writer, tid, { ...now, nice: Math.max(now.nice, NICE), runtime });
+      schedSetAttr(writer, tid, { ...now, nice: Math.max(now.nice, NICE), runtime });
     } catch {
       // Without it hostd works as before.
     }
   }
-  kernel.close();
 }
