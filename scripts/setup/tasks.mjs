@@ -17,26 +17,21 @@ const need = (install, unpack = []) => ({ install, unpack });
 
 export const tasks = {
   setup: { debian: () => need(runtime), run: () => build().then(() => 0) },
-  demo: { debian: () => need(runtime), run: (args) => runNode('bench/dist/demo/main.js', args) },
+  demo: { debian: () => need(runtime), run: (args) => runBuilt('bench/dist/demo/main.js', args) },
   prewake: {
     debian: () => need(runtime),
-    run: (args) => runNode('packages/hostd/bin/prewake', args, flagsOf('packages/hostd/bin/prewake')),
+    // Its first line names Node, and the flags that it needs.
+    run: (args) => runBuilt('packages/hostd/bin/prewake', args, []),
   },
   bench: {
     debian: () => need([...runtime, ...testTools]),
-    run: (args) => runNode('bench/dist/main.js', args),
+    run: (args) => runBuilt('bench/dist/main.js', args),
   },
   test: {
     debian: () => need([...runtime, ...testTools, ...rigPackages()], ['prometheus']),
     run: runTests,
   },
 };
-
-/** The flags that a script's first line gives to Node. */
-function flagsOf(script) {
-  const [first] = readFileSync(join(root, script), 'utf8').split('\n', 1);
-  return first.split(' ').filter((word) => word.startsWith('--'));
-}
 
 function rigPackages() {
   const file = join(root, 'test', 'rig', 'debian-packages.json');
@@ -47,11 +42,12 @@ function build() {
   return step('compiling', join(binDir, 'tsc'), ['-b'], { env: taskEnv() });
 }
 
-async function runNode(entry, args, nodeFlags = []) {
+async function runBuilt(entry, args, by = [join(binDir, 'node')]) {
   await build();
   const script = join(root, entry);
   if (!existsSync(script)) throw new SetupError(`${relative(root, script)} is not there after compiling`);
-  const child = spawn(join(binDir, 'node'), [...nodeFlags, script, ...args], {
+  const [command, ...rest] = [...by, script, ...args];
+  const child = spawn(command, rest, {
     stdio: 'inherit',
     env: taskEnv(),
     // Relative paths on the command line are relative to where the caller stands, not to this checkout.
