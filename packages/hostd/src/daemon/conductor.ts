@@ -10,6 +10,9 @@ import type { Thrift } from './thrift.ts';
 /** Kinds that have a metric of their own: a client may invent as many as it likes. */
 const KNOWN_KINDS = new Set(['llm', 'tool', 'timer', 'http']);
 
+/** For a microtask without the async resource that queueMicrotask makes each time. */
+const TURN_DONE = Promise.resolve();
+
 /** Hands each checked frame of a session to arming, to attribution and to whoever watches. */
 export class Conductor implements FrameHandler {
   readonly #windows: Windows;
@@ -23,6 +26,7 @@ export class Conductor implements FrameHandler {
   readonly #onEnded: (session: Session) => void;
   /** Frames that attribution is still to be told of, in their order. */
   readonly #told: { session: Session; frame: ClientFrame; reported: boolean }[] = [];
+  readonly #afterTurn = () => this.#attribute();
 
   constructor(options: {
     windows: Windows;
@@ -68,7 +72,7 @@ export class Conductor implements FrameHandler {
     }
     const reported = frame.type === 'step_end' && session.openSteps.get(frame.id)?.report !== false;
     // What has come with it may be a hint, and that one has a deadline: attribution has none.
-    if (this.#told.push({ session, frame, reported }) === 1) queueMicrotask(() => this.#attribute());
+    if (this.#told.push({ session, frame, reported }) === 1) void TURN_DONE.then(this.#afterTurn);
   }
 
   #attribute(): void {

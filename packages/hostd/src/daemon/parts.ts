@@ -101,9 +101,9 @@ export async function makeParts(config: HostdConfig, options: PartsOptions): Pro
     budget,
     guards,
     now,
-    cpusOf: (tgid, tid) => {
+    cpusOf: (tgid, tid, at) => {
       const { home, completion } = recorder.lastCpu(tid);
-      return cpusOf(home >= 0 ? home : threads.lastCpu(tgid, tid), completion);
+      return cpusOf(home >= 0 ? home : threads.lastCpu(tgid, tid, at), completion);
     },
     idleLatencyUs: config.guards.idleLatencyUs,
   });

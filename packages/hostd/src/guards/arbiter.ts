@@ -5,10 +5,15 @@ import type { Journal } from './journal.ts';
 import { type Claim, claimKey } from './journal-format.ts';
 import { type RestoreEntry, restoreClaim } from './restore.ts';
 
-/** One control that is held: what was there, what we wrote, and who wants what. */
-interface Held {
-  guard: Guard;
-  target: Target;
+/** A guard on one of its targets. `key` is the {@link claimKey} of both. */
+export interface Control {
+  readonly key: string;
+  readonly guard: Guard;
+  readonly target: Target;
+}
+
+/** A control that is held: what was there, what we wrote, and who wants what. */
+interface Held extends Control {
   wants: Map<number, string>;
   /** How many want each value: with many leases there are few values, and most changes change none of them. */
   values: Map<string, number>;
@@ -35,7 +40,7 @@ export interface ArbiterOptions {
 export class Arbiter {
   readonly #options: ArbiterOptions;
   readonly #held = new Map<string, Held>();
-  readonly #kicks: { guard: Guard; target: Target }[] = [];
+  readonly #kicks: Control[] = [];
   readonly #pending = new Map<string, { guard: Guard; claim: Claim }>();
   /** Written, and not applied by the kernel when it was read back. */
   readonly #unconfirmed = new Set<Held>();
@@ -53,12 +58,12 @@ export class Arbiter {
   }
 
   /** Adds a want and writes if it is the strictest; then {@link kick} is due. False: the control could not be armed. Never throws. */
-  want(guard: Guard, target: Target, id: number, value: string): boolean {
-    const key = claimKey(guard.id, target);
+  want(control: Control, id: number, value: string): boolean {
+    const { key, guard, target } = control;
     let held = this.#held.get(key);
     try {
       if (!held) {
-        held = this.#begin(key, guard, target);
+        held = this.#begin(control);
         this.#held.set(key, held);
       } else if (this.#options.journal && !held.touched && !held.lost && !held.values.has(value)) {
         // Nothing was written since the first lease: what is there may have changed, and is nobody's but theirs.
@@ -67,14 +72,14 @@ export class Arbiter {
       held.wants.set(id, value);
       const others = held.values.get(value) ?? 0;
       held.values.set(value, others + 1);
-      if (others === 0 && this.#settle(held)) this.#kicks.push({ guard, target });
-      if (held.lost) this.drop(guard, target, id);
+      if (others === 0 && this.#settle(held)) this.#kicks.push(held);
+      if (held.lost) this.drop(control, id);
       return !held.lost;
     } catch (error) {
       this.#fail(guard, target, error);
       if (held) {
         held.lost = true;
-        this.drop(guard, target, id);
+        this.drop(control, id);
       }
       return false;
     }
@@ -86,8 +91,8 @@ export class Arbiter {
   }
 
   /** Takes a want away: writes the next strictest, or restores. Never throws. */
-  drop(guard: Guard, target: Target, id: number): void {
-    const key = claimKey(guard.id, target);
+  drop(control: Control, id: number): void {
+    const { key, guard, target } = control;
     const held = this.#held.get(key);
     const value = held?.wants.get(id);
     if (!held || value === undefined) return;
@@ -107,7 +112,7 @@ export class Arbiter {
     }
     this.#held.delete(key);
     this.#unconfirmed.delete(held);
-    if (held.touched) this.#restore(key, held);
+    if (held.touched) this.#restore(held);
     else if (held.written !== held.original) this.#released(guard, target, held.original);
   }
 
@@ -153,9 +158,9 @@ export class Arbiter {
     this.#options.onPending();
   }
 
-  #begin(key: string, guard: Guard, target: Target): Held {
+  #begin({ key, guard, target }: Control): Held {
     const found = guard.read(target);
-    const base = { guard, target, wants: new Map(), values: new Map(), lost: false };
+    const base = { key, guard, target, wants: new Map(), values: new Map(), lost: false };
     const left = this.#pending.get(key);
     if (left) {
       this.#pending.delete(key);
@@ -212,8 +217,8 @@ export class Arbiter {
     if (!guard.isOurs(target, written, undefined, found)) throw ignored(held, found);
   }
 
-  #restore(key: string, held: Held): void {
-    const { guard, target, original, written, readBack } = held;
+  #restore(held: Held): void {
+    const { key, guard, target, original, written, readBack } = held;
     const claim: Claim = { guard: guard.id, target, original, writes: [{ value: written, readBack }] };
     this.#settleRestore(key, guard, claim, restoreClaim(guard, claim), held.lost);
   }

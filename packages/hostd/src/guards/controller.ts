@@ -1,4 +1,4 @@
-import type { Arbiter } from './arbiter.ts';
+import type { Arbiter, Control } from './arbiter.ts';
 import type { GuardClock } from './clock.ts';
 import type {
   Availability,
@@ -8,16 +8,13 @@ import type {
   GuardId,
   Hold,
   LeaseInfo,
-  Target,
   WindowRequest,
 } from './guard.ts';
-import { targetKey } from './target.ts';
+import { claimKey } from './journal-format.ts';
 import type { Watch } from './watch.ts';
 
-interface Part {
-  guard: Guard;
-  target: Target;
-  wanted: string;
+interface Part extends Control {
+  readonly wanted: string;
 }
 
 interface HeldWindow {
@@ -82,9 +79,9 @@ export class LeaseController implements GuardController {
     const plan = this.#priced?.window === window ? this.#priced.parts : this.#plan(window);
     this.#priced = undefined;
     if (plan.length === 0 || !watch.ready(now)) return refused;
-    const parts = plan.filter(({ guard, target, wanted }, i) => {
-      const armed = arbiter.want(guard, target, id, wanted);
-      if (plan[i + 1]?.guard !== guard) arbiter.kick();
+    const parts = plan.filter((part, i) => {
+      const armed = arbiter.want(part, id, part.wanted);
+      if (plan[i + 1]?.guard !== part.guard) arbiter.kick();
       return armed;
     });
     if (parts.length === 0) {
@@ -117,7 +114,7 @@ export class LeaseController implements GuardController {
     const ids = this.#owners.get(window.owner);
     ids?.delete(hold.id);
     if (ids?.size === 0) this.#owners.delete(window.owner);
-    for (const { guard, target } of window.parts) this.#options.arbiter.drop(guard, target, hold.id);
+    for (const part of window.parts) this.#options.arbiter.drop(part, hold.id);
     if (this.#windows.size === 0) this.#rest();
   }
 
@@ -166,12 +163,10 @@ export class LeaseController implements GuardController {
     const parts: Part[] = [];
     try {
       for (const guard of this.#options.guards()) {
-        const seen = new Set<string>();
         for (const target of guard.targets(window)) {
-          const key = targetKey(target);
-          if (seen.has(key)) continue;
-          seen.add(key);
-          parts.push({ guard, target, wanted: guard.wanted(target, window) });
+          const key = claimKey(guard.id, target);
+          if (parts.some((part) => part.key === key)) continue;
+          parts.push({ key, guard, target, wanted: guard.wanted(target, window) });
         }
       }
     } catch {

@@ -98,8 +98,12 @@ export class IdleCpuGuard implements Guard {
   }
 }
 
+/** One string a CPU: a new one would have to be hashed with each look for its descriptor. */
+const controls: string[] = [];
+
 function control(cpu: number): string {
-  return `sys/devices/system/cpu/cpu${cpu}/power/pm_qos_resume_latency_us`;
+  controls[cpu] ??= `sys/devices/system/cpu/cpu${cpu}/power/pm_qos_resume_latency_us`;
+  return controls[cpu];
 }
 
 function cpuOf(target: Target): number {

@@ -25,6 +25,8 @@ export class Alarm {
   readonly #onSignal: () => void;
   /** Interval (none) and value, each as seconds and nanoseconds. */
   readonly #wanted = new BigInt64Array(4);
+  /** The same, each low half first: a BigInt would be garbage with each setting. */
+  readonly #halves = new Uint32Array(this.#wanted.buffer);
 
   /**
    * @param fire called at the time that was set, or, as SIGALRM may come from anybody, at another: it is to look
@@ -44,8 +46,8 @@ export class Alarm {
   set(due: number): void {
     // A value of zero would clear it.
     const ns = Math.max(1, Math.round(due * 1000));
-    this.#wanted[2] = BigInt(Math.floor(ns / 1e9));
-    this.#wanted[3] = BigInt(ns % 1e9);
+    this.#halves[4] = Math.floor(ns / 1e9);
+    this.#halves[6] = ns % 1e9;
     checked(timers().timer_settime(this.#timer, TIMER_ABSTIME, this.#wanted, null), 'timer_settime');
   }
 

@@ -4,10 +4,12 @@ const CLOCK_MONOTONIC = 1;
 const CLOCK_BOOTTIME = 7;
 
 const timespec = new BigInt64Array(2);
+/** Seconds and nanoseconds, each low half first: a BigInt would be garbage with each reading. */
+const halves = new Uint32Array(timespec.buffer);
 
 function read(clock: number): number {
   libc().clock_gettime(clock, timespec);
-  return Number(timespec[0]) * 1e6 + Number(timespec[1]) / 1e3;
+  return (halves[0] as number) * 1e6 + (halves[2] as number) / 1e3;
 }
 
 /**

@@ -3,6 +3,7 @@ import { once } from 'node:events';
 import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { monotonicMicros } from '@prewake/sdk/protocol';
 import { expect, it } from 'vitest';
 import { ThreadCpus } from './thread-cpus.ts';
 
@@ -15,11 +16,12 @@ it('reads field 39 behind a comm that tries to look like fields', () => {
     fields[36] = '12';
     writeFileSync(join(dir, 'stat'), `8 (a) 1 2) ${fields.join(' ')}\n`);
     const cpus = new ThreadCpus(`${root}/`);
-    expect(cpus.lastCpu(7, 8)).toBe(12);
+    expect(cpus.lastCpu(7, 8, 1000)).toBe(12);
     fields[36] = '3';
     writeFileSync(join(dir, 'stat'), `8 (a) 1 2) ${fields.join(' ')}\n`);
-    expect(cpus.lastCpu(7, 8)).toBe(3);
-    expect(cpus.lastCpu(7, 9)).toBe(-1);
+    expect(cpus.lastCpu(7, 8, 1999)).toBe(12);
+    expect(cpus.lastCpu(7, 8, 2000)).toBe(3);
+    expect(cpus.lastCpu(7, 9, 2000)).toBe(-1);
     cpus.close();
   } finally {
     rmSync(root, { recursive: true, force: true });
@@ -31,10 +33,10 @@ it('agrees with the kernel on a thread that is pinned, and knows none that is go
   await once(child, 'spawn');
   const pid = child.pid as number;
   const cpus = new ThreadCpus();
-  await expect.poll(() => cpus.lastCpu(pid, pid)).toBe(0);
+  await expect.poll(() => cpus.lastCpu(pid, pid, monotonicMicros())).toBe(0);
   child.kill('SIGKILL');
   await once(child, 'close');
-  expect(cpus.lastCpu(pid, pid)).toBe(-1);
+  expect(cpus.lastCpu(pid, pid, monotonicMicros() + 1000)).toBe(-1);
   cpus.close();
 });
 
@@ -48,7 +50,7 @@ it('keeps a bounded number of descriptors', () => {
     }
     const cpus = new ThreadCpus(`${root}/`);
     const before = readdirSync('/proc/self/fd').length;
-    for (let tid = 1; tid <= 1000; tid++) expect(cpus.lastCpu(1, tid)).toBeGreaterThanOrEqual(0);
+    for (let tid = 1; tid <= 1000; tid++) expect(cpus.lastCpu(1, tid, 0)).toBeGreaterThanOrEqual(0);
     expect(readdirSync('/proc/self/fd').length - before).toBeLessThanOrEqual(256);
     cpus.close();
     expect(readdirSync('/proc/self/fd').length).toBe(before);

@@ -27,7 +27,8 @@ interface Account {
   /** Tokens for each armed microsecond. */
   readonly rate: number;
   paidUntil: Micros;
-  readonly claims: Set<Claim>;
+  /** Few: mostly one. */
+  readonly claims: Claim[];
 }
 
 /** A lease outlives what is paid for by this much, so that the renewal, and not the expiry, decides. */
@@ -41,7 +42,7 @@ export interface ClaimsOptions {
   guards: GuardController;
   now: () => Micros;
   /** Home CPU of a thread and the CPU that handled its last completion: the ones worth arming. */
-  cpusOf: (tgid: number, tid: number) => number[];
+  cpusOf: (tgid: number, tid: number, now: Micros) => number[];
   /** The deepest exit latency that an armed CPU may have, microseconds. */
   idleLatencyUs: number;
 }
@@ -68,7 +69,7 @@ export class Claims {
    */
   cpusOf(claimant: Claimant, thread: number | undefined): number[] {
     const { tgid, tid } = claimant.task(thread);
-    return this.#options.cpusOf(tgid, tid);
+    return this.#options.cpusOf(tgid, tid, this.#options.now());
   }
 
   /** @param thread as the client names it */
@@ -79,7 +80,7 @@ export class Claims {
     const request: WindowRequest = {
       owner: claimant.id,
       reason,
-      cpus: cpusOf(task.tgid, task.tid),
+      cpus: cpusOf(task.tgid, task.tid, at),
       tasks: [task],
       latencyUs: idleLatencyUs,
       expiresAt: at + lengthUs + LEASE_GRACE_US,
@@ -88,7 +89,7 @@ export class Claims {
     const refusal = this.#pay(account, at + lengthUs, at);
     if (refusal) return refusal;
     const claim: Claim = { hold: guards.arm(request), since: at, paidUntil: at + lengthUs, account };
-    account.claims.add(claim);
+    account.claims.push(claim);
     this.#accounts.set(account.key, account);
     return claim;
   }
@@ -112,7 +113,7 @@ export class Claims {
     const { budget, guards, now } = this.#options;
     const { account } = claim;
     guards.release(claim.hold);
-    account.claims.delete(claim);
+    account.claims.splice(account.claims.indexOf(claim), 1);
     const at = now();
     const letGo = Math.min(at, claim.paidUntil + LATEST_US);
     let needed = Math.min(at, account.paidUntil + LATEST_US);
@@ -121,8 +122,8 @@ export class Claims {
     if (unused > 0) {
       budget.refund(account.payer, account.rate * unused, at);
       account.paidUntil = needed;
-    } else if (account.claims.size === 0) budget.charge(account.payer, -account.rate * unused, at);
-    if (account.claims.size === 0) this.#accounts.delete(account.key);
+    } else if (account.claims.length === 0) budget.charge(account.payer, -account.rate * unused, at);
+    if (account.claims.length === 0) this.#accounts.delete(account.key);
     return letGo;
   }
 
@@ -134,7 +135,7 @@ export class Claims {
         payer: claimant.payer,
         rate: this.#options.guards.price(request) / 1000,
         paidUntil: 0,
-        claims: new Set(),
+        claims: [],
       }
     );
   }
@@ -142,7 +143,7 @@ export class Claims {
   #pay(account: Account, until: Micros, at: Micros): Refusal | undefined {
     if (this.paused) return { granted: false, reason: 'paused', bucket: 'host', retryMs: 1000 };
     // While it is held every moment is paid for, also one in which a timer was late.
-    const from = account.claims.size > 0 ? account.paidUntil : at;
+    const from = account.claims.length > 0 ? account.paidUntil : at;
     if (until <= from) return undefined;
     const grant = this.#options.budget.request(account.payer, account.rate * (until - from), at);
     if (!grant.granted) return grant;
