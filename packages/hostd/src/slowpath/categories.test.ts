@@ -1,10 +1,12 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { Known, SliceBegin, WakeCause } from '../kernel/slice.ts';
-import { type Interval, idleExit, paid } from './categories.ts';
+import { earliest, idleExit } from './categories.ts';
+import { intervalsOf } from './intervals.testkit.ts';
+import { Place } from './intervals.ts';
 import { ALL_KNOWN, makeSlice } from './make-slice.testkit.ts';
 
-const sums = (intervals: readonly Interval[]) => {
+const sums = (intervals: ReturnType<typeof intervalsOf>) => {
   const out: Record<string, number> = {};
   for (const { category, ns } of intervals) out[category] = (out[category] ?? 0) + ns;
   return out;
@@ -14,20 +16,22 @@ describe('a woken slice', () => {
   it('splits a remote wakeup into idle exit and scheduling', () => {
     const slice = makeSlice({ wakingAt: 1000, idleState: 1, idleExitAt: 1400, onAt: 1500 });
     expect(idleExit(slice)).toBe('remote');
-    expect(sums(paid(slice))).toEqual({ 'wakeup.idle_exit': 400, 'wakeup.scheduling': 100 });
+    expect(sums(intervalsOf(slice))).toEqual({ 'wakeup.idle_exit': 400, 'wakeup.scheduling': 100 });
   });
 
   it('gives the time after waking by its own interrupt to the handler, and no idle exit', () => {
     const own = { wakerCpu: 0, cause: WakeCause.hardirq, causeId: 27, idleState: 1 };
     const slice = makeSlice({ ...own, eventAt: 900, wakingAt: 1000, idleExitAt: 1040, onAt: 1100 });
     expect(idleExit(slice)).toBe('own');
-    expect(sums(paid(slice))).toEqual({ irq: 140, 'wakeup.scheduling': 60 });
+    expect(sums(intervalsOf(slice))).toEqual({ irq: 140, 'wakeup.scheduling': 60 });
     const before = makeSlice({ ...own, eventAt: 900, wakingAt: 1000, idleExitAt: 890, onAt: 1100 });
-    expect(sums(paid(before))).toEqual({ irq: 100, 'wakeup.scheduling': 100 });
+    expect(sums(intervalsOf(before))).toEqual({ irq: 100, 'wakeup.scheduling': 100 });
   });
 
   it('has only scheduling where the CPU was busy', () => {
-    expect(sums(paid(makeSlice({ wakingAt: 1000, onAt: 1700 })))).toEqual({ 'wakeup.scheduling': 700 });
+    expect(sums(intervalsOf(makeSlice({ wakingAt: 1000, onAt: 1700 })))).toEqual({
+      'wakeup.scheduling': 700,
+    });
   });
 
   it.each([
@@ -36,12 +40,12 @@ describe('a woken slice', () => {
     ['kworker', { cause: WakeCause.kworker, eventAt: 600, workQueuedNs: 150 }, { workqueue: 150 }],
     ['task', { cause: WakeCause.task, eventAt: 0 }, {}],
   ])('charges what lies between a %s event and waking', (_, fields, expected) => {
-    expect(sums(paid(makeSlice({ ...fields, wakingAt: 1000, onAt: 1000 })))).toEqual(expected);
+    expect(sums(intervalsOf(makeSlice({ ...fields, wakingAt: 1000, onAt: 1000 })))).toEqual(expected);
   });
 
   it('cuts the interrupt that ends a block wait out of the wait', () => {
     const slice = makeSlice({ cause: WakeCause.softirq, eventAt: 9_900, wakingAt: 10_000, blockNs: 5_000 });
-    expect(sums(paid(slice))).toEqual({ softirq: 100, block: 4_900 });
+    expect(sums(intervalsOf(slice))).toEqual({ softirq: 100, block: 4_900 });
   });
 
   it('ignores what began before the thread slept', () => {
@@ -51,14 +55,14 @@ describe('a woken slice', () => {
       workQueuedNs: 8_000,
       wakingAt: 10_000,
     });
-    expect(sums(paid(slice, 7_000))).toEqual({ workqueue: 2_000 });
+    expect(sums(intervalsOf(slice, 7_000))).toEqual({ workqueue: 2_000 });
   });
 });
 
 describe('a preempted slice', () => {
   it('was throttled first and then queued', () => {
     const slice = makeSlice({ begin: SliceBegin.preempted, readyAt: 1000, onAt: 5000, throttledNs: 3000 });
-    expect(sums(paid(slice))).toEqual({ throttled: 3000, runqueue: 1000 });
+    expect(sums(intervalsOf(slice))).toEqual({ throttled: 3000, runqueue: 1000 });
   });
 });
 
@@ -73,7 +77,7 @@ describe('on the CPU', () => {
       khz: 1,
       targetKhz: 2,
     });
-    expect(sums(paid(slice))).toEqual({ irq: 100, softirq: 50, page_fault: 50, frequency: 400 });
+    expect(sums(intervalsOf(slice))).toEqual({ irq: 100, softirq: 50, page_fault: 50, frequency: 400 });
   });
 });
 
@@ -99,7 +103,7 @@ describe('a record that is not known', () => {
       khz: 1,
       targetKhz: 2,
     });
-    const categories = new Set(Object.keys(sums(paid(slice))));
+    const categories = new Set(Object.keys(sums(intervalsOf(slice))));
     const gone: Record<number, string[]> = {
       [Known.wakeup]: ['wakeup.idle_exit', 'wakeup.scheduling', 'throttled'],
       [Known.idle]: ['wakeup.idle_exit'],
@@ -162,15 +166,18 @@ describe('any slice', () => {
   it('gives each nanosecond at most one category, within its own time', () => {
     fc.assert(
       fc.property(anySlice, time, (slice, previousOffAt) => {
-        const intervals = paid(slice, Math.min(previousOffAt, slice.wakingAt));
-        const placed = intervals.filter(({ place }) => place === 'exact').sort((a, b) => a.from - b.from);
+        const before = Math.min(previousOffAt, slice.wakingAt);
+        const intervals = intervalsOf(slice, before);
+        const start = earliest(slice, before);
+        for (const { from } of intervals) expect(from).toBeGreaterThanOrEqual(start);
+        const placed = intervals.filter(({ place }) => place === Place.exact).sort((a, b) => a.from - b.from);
         for (const [i, { from, to, ns }] of placed.entries()) {
           expect(ns).toBe(to - from);
           expect(ns).toBeGreaterThan(0);
           expect(to).toBeLessThanOrEqual(slice.onAt);
-          if (i > 0) expect(from).toBeGreaterThanOrEqual((placed[i - 1] as Interval).to);
+          if (i > 0) expect(from).toBeGreaterThanOrEqual((placed[i - 1] as (typeof placed)[number]).to);
         }
-        const onCpu = intervals.filter(({ place }) => place !== 'exact');
+        const onCpu = intervals.filter(({ place }) => place !== Place.exact);
         for (const { from, to } of onCpu) expect([from, to]).toEqual([slice.onAt, slice.offAt]);
         expect(onCpu.reduce((sum, { ns }) => sum + ns, 0)).toBeLessThanOrEqual(
           slice.offAt - slice.onAt + 1e-6,

@@ -1,41 +1,38 @@
-import type { KernelCategory } from '@prewake/sdk/protocol';
 import { Known, type Slice, SliceBegin, SliceEnd, WakeCause } from '../kernel/slice.ts';
+import { type Intervals, Phase, Place } from './intervals.ts';
+import { CATEGORY_INDEX as C } from './known.ts';
 
 /**
- * `ns` nanoseconds of one category between `from` and `to`:
- * - `exact`: all of the time between, ns = to − from;
- * - `within`: somewhere between, the record does not say where;
- * - `even`: a share of every nanosecond between (frequency).
- */
-export interface Interval {
-  readonly category: KernelCategory;
-  readonly from: number;
-  readonly to: number;
-  readonly ns: number;
-  readonly place: 'exact' | 'within' | 'even';
-  /** `wake`: before the thread was on the CPU because something woke it. `queue`: it was runnable. `run`: on the CPU. */
-  readonly phase: 'wake' | 'queue' | 'run';
-}
-
-type Span = readonly [from: number, to: number];
-
-/**
- * What a slice paid, by category. Pure. No nanosecond is in two intervals, so sums never exceed wall time:
- * inner categories are cut out of outer ones (an interrupt out of the block wait that it ends), and durations
- * whose place is not recorded are clamped to the time that is left.
+ * What a slice paid, by category. Pure but for `out`, which is emptied first. No nanosecond is in two intervals, so sums
+ * never exceed wall time: inner categories are cut out of outer ones (an interrupt out of the block wait that it ends),
+ * and durations whose place is not recorded are clamped to the time that is left.
  *
- * @param previousOffAt when the thread left the CPU before; 0 unknown. What happened before that delayed nobody.
+ * @param before what happened earlier delayed nobody: when the thread left the CPU before; 0 unknown
  */
-export function paid(slice: Slice, previousOffAt = 0): Interval[] {
-  const out: Interval[] = [];
-  if (isSum(slice)) return sum(slice, previousOffAt);
+export function paid(slice: Slice, before: number, out: Intervals): void {
+  out.clear();
+  if (isSum(slice)) {
+    sum(slice, before, out);
+    return;
+  }
   if (slice.begin === SliceBegin.preempted) queued(slice, out);
   else if (slice.begin !== SliceBegin.unknown) {
-    beforeWaking(slice, previousOffAt, out);
+    beforeWaking(slice, before, out);
     afterWaking(slice, out);
   }
   onCpu(slice, out);
-  return out;
+}
+
+/** A time that none of a slice's intervals begins before. */
+export function earliest(slice: Slice, before: number): number {
+  const ready = readyTime(slice);
+  const start = Math.min(ready, slice.onAt, slice.readyAt || ready);
+  if (isSum(slice))
+    return slice.known & Known.runqueue && slice.onAt > slice.readyAt
+      ? Math.min(start, before || start)
+      : start;
+  const wait = Math.max(slice.blockNs, slice.ioUringNs, slice.eventAt > 0 ? ready - slice.eventAt : 0);
+  return Math.min(start, Math.max(before, ready - wait));
 }
 
 /**
@@ -53,11 +50,11 @@ export function isSum(slice: Slice): boolean {
   return slice.end === SliceEnd.open && !(slice.known & Known.wakeup);
 }
 
-function sum(slice: Slice, previousOffAt: number): Interval[] {
-  const [from, to] = [Math.min(previousOffAt || slice.readyAt, slice.readyAt), slice.offAt];
+function sum(slice: Slice, before: number, out: Intervals): void {
+  const from = Math.min(before || slice.readyAt, slice.readyAt);
+  const to = slice.offAt;
   const ns = Math.min(slice.onAt - slice.readyAt, to - from);
-  if (!(slice.known & Known.runqueue) || ns <= 0) return [];
-  return [{ category: 'runqueue', phase: 'queue', place: 'within', from, to, ns }];
+  if (slice.known & Known.runqueue && ns > 0) out.add(C.runqueue, Phase.queue, Place.within, from, to, ns);
 }
 
 /** When the thread became runnable. */
@@ -65,22 +62,16 @@ export function readyTime(slice: Slice): number {
   return slice.wakingAt || slice.readyAt || slice.onAt;
 }
 
-function exact(
-  out: Interval[],
-  category: KernelCategory,
-  phase: Interval['phase'],
-  from: number,
-  to: number,
-) {
-  if (to > from) out.push({ category, phase, place: 'exact', from, to, ns: to - from });
+function exact(out: Intervals, category: number, phase: Phase, from: number, to: number): void {
+  if (to > from) out.add(category, phase, Place.exact, from, to, to - from);
 }
 
 /** Preempted: runnable until it ran again; first throttled, where the cgroup's quota took it off. */
-function queued(slice: Slice, out: Interval[]): void {
+function queued(slice: Slice, out: Intervals): void {
   if (!(slice.known & Known.runqueue) || slice.readyAt === 0) return;
   const free = Math.min(slice.onAt, slice.readyAt + throttled(slice));
-  exact(out, 'throttled', 'queue', slice.readyAt, free);
-  exact(out, 'runqueue', 'queue', free, slice.onAt);
+  exact(out, C.throttled, Phase.queue, slice.readyAt, free);
+  exact(out, C.runqueue, Phase.queue, free, slice.onAt);
 }
 
 function throttled(slice: Slice): number {
@@ -88,85 +79,84 @@ function throttled(slice: Slice): number {
 }
 
 /** Event → waking, and the wait that it ended. */
-function beforeWaking(slice: Slice, previousOffAt: number, out: Interval[]): void {
+function beforeWaking(slice: Slice, before: number, out: Intervals): void {
+  const { known, eventAt: event } = slice;
   const waking = readyTime(slice);
-  const taken: Span[] = [];
-  const take = (category: KernelCategory, known: number, from: number, to: number) => {
-    const start = Math.max(from, previousOffAt);
-    const end = Math.min(to, waking);
-    if (!(slice.known & known) || end <= start) return;
-    exact(out, category, 'wake', start, end);
-    taken.push([start, end]);
-  };
-  const event = slice.eventAt;
   if (event > 0 && event < waking) {
-    if (slice.cause === WakeCause.hardirq) take('irq', Known.irq, event, waking);
-    else if (slice.cause === WakeCause.softirq) take('softirq', Known.softirq, event, waking);
-    else if (slice.cause === WakeCause.kworker)
-      take('workqueue', Known.work, event, event + slice.workQueuedNs);
-    else if (slice.cause === WakeCause.timer) {
-      take('timer', Known.timer, event, event + slice.timerLateNs);
-      take('irq', Known.irq, event + slice.timerLateNs, waking);
+    const from = Math.max(event, before);
+    if (slice.cause === WakeCause.hardirq) {
+      if (known & Known.irq) exact(out, C.irq, Phase.wake, from, waking);
+    } else if (slice.cause === WakeCause.softirq) {
+      if (known & Known.softirq) exact(out, C.softirq, Phase.wake, from, waking);
+    } else if (slice.cause === WakeCause.kworker) {
+      const run = Math.min(event + slice.workQueuedNs, waking);
+      if (known & Known.work) exact(out, C.workqueue, Phase.wake, from, run);
+    } else if (slice.cause === WakeCause.timer) {
+      const expired = event + slice.timerLateNs;
+      if (known & Known.timer) exact(out, C.timer, Phase.wake, from, Math.min(expired, waking));
+      if (known & Known.irq) exact(out, C.irq, Phase.wake, Math.max(expired, before), waking);
     }
   }
-  const wait = (category: KernelCategory, known: number, ns: number) => {
-    if (!(slice.known & known) || ns <= 0) return;
-    for (const [from, to] of without([Math.max(waking - ns, previousOffAt), waking], taken)) {
-      exact(out, category, 'wake', from, to);
-      taken.push([from, to]);
-    }
-  };
-  wait('block', Known.block, slice.blockNs);
-  wait('io_uring', Known.ioUring, slice.ioUringNs);
+  if (known & Known.block && slice.blockNs > 0)
+    rest(out, C.block, Math.max(waking - slice.blockNs, before), waking);
+  if (known & Known.ioUring && slice.ioUringNs > 0)
+    rest(out, C.io_uring, Math.max(waking - slice.ioUringNs, before), waking);
+}
+
+/** What of [from, to] none of the intervals so far has. */
+function rest(
+  out: Intervals,
+  category: number,
+  from: number,
+  to: number,
+  first = 0,
+  taken = out.length,
+): void {
+  let free = from;
+  for (let i = first; i < taken && free < to; i++) {
+    const other = out.at(i);
+    if (other.to <= free || other.from >= to) continue;
+    rest(out, category, free, other.from, i + 1, taken);
+    free = other.to;
+  }
+  exact(out, category, Phase.wake, free, to);
 }
 
 /** Waking → on the CPU. */
-function afterWaking(slice: Slice, out: Interval[]): void {
+function afterWaking(slice: Slice, out: Intervals): void {
   if (!(slice.known & Known.wakeup)) return;
   const waking = readyTime(slice);
   let from = waking;
   if (slice.known & Known.idle && slice.idleExitAt > waking) {
     from = Math.min(slice.idleExitAt, slice.onAt);
-    const handler = slice.cause === WakeCause.softirq ? 'softirq' : 'irq';
-    if (idleExit(slice) === 'remote') exact(out, 'wakeup.idle_exit', 'wake', waking, from);
-    else if (slice.idleState >= 0 && slice.known & Known[handler]) exact(out, handler, 'wake', waking, from);
+    const soft = slice.cause === WakeCause.softirq;
+    if (idleExit(slice) === 'remote') exact(out, C['wakeup.idle_exit'], Phase.wake, waking, from);
+    else if (slice.idleState >= 0 && slice.known & (soft ? Known.softirq : Known.irq))
+      exact(out, soft ? C.softirq : C.irq, Phase.wake, waking, from);
     else from = waking;
   }
   const free = Math.min(slice.onAt, from + throttled(slice));
-  exact(out, 'throttled', 'wake', from, free);
-  exact(out, 'wakeup.scheduling', 'wake', free, slice.onAt);
+  exact(out, C.throttled, Phase.wake, from, free);
+  exact(out, C['wakeup.scheduling'], Phase.wake, free, slice.onAt);
 }
 
 /** What was taken from the slice while it was on the CPU, and the frequency's part of the rest. */
-function onCpu(slice: Slice, out: Interval[]): void {
-  const { onAt: from, offAt: to, known } = slice;
-  let left = Math.max(0, to - from);
-  const stolen = (category: KernelCategory, bit: number, wanted: number) => {
-    const ns = known & bit ? Math.min(wanted, left) : 0;
-    if (ns <= 0) return;
-    out.push({ category, phase: 'run', place: 'within', from, to, ns });
-    left -= ns;
-  };
-  stolen('irq', Known.irq, slice.irqNs);
-  stolen('softirq', Known.softirq, slice.softirqNs);
-  stolen('page_fault', Known.faultTime, slice.faultNs);
-  stolen('vfs', Known.vfs, slice.vfsNs);
+function onCpu(slice: Slice, out: Intervals): void {
+  const { known } = slice;
+  let left = Math.max(0, slice.offAt - slice.onAt);
+  if (known & Known.irq) left -= stolen(slice, out, C.irq, slice.irqNs, left);
+  if (known & Known.softirq) left -= stolen(slice, out, C.softirq, slice.softirqNs, left);
+  if (known & Known.faultTime) left -= stolen(slice, out, C.page_fault, slice.faultNs, left);
+  if (known & Known.vfs) left -= stolen(slice, out, C.vfs, slice.vfsNs, left);
   if (known & Known.frequency && slice.khz > 0 && slice.targetKhz > slice.khz && left > 0) {
     const ns = left * (1 - slice.khz / slice.targetKhz);
-    out.push({ category: 'frequency', phase: 'run', place: 'even', from, to, ns });
+    out.add(C.frequency, Phase.run, Place.even, slice.onAt, slice.offAt, ns);
   }
 }
 
-/** The parts of a span that none of the others covers. */
-function without(span: Span, others: readonly Span[]): Span[] {
-  let parts: Span[] = span[1] > span[0] ? [span] : [];
-  for (const [from, to] of others)
-    parts = parts.flatMap(([a, b]): Span[] => {
-      if (to <= a || from >= b) return [[a, b]];
-      const left: Span[] = [];
-      if (from > a) left.push([a, from]);
-      if (to < b) left.push([to, b]);
-      return left;
-    });
-  return parts;
+function stolen(slice: Slice, out: Intervals, category: number, wanted: number, left: number): number {
+  const ns = Math.min(wanted, left);
+  if (ns <= 0) return 0;
+  out.add(category, Phase.run, Place.within, slice.onAt, slice.offAt, ns);
+  return ns;
 }

@@ -1,17 +1,22 @@
-import { type Interval, isSum } from './categories.ts';
-import { type Owners, type Part, servedByWakeup } from './owners.ts';
+import { isSum, paid } from './categories.ts';
+import type { GcPauses } from './gc-pauses.ts';
+import { type Interval, Intervals, Phase, Place } from './intervals.ts';
+import { type Owners, type Part, sameSteps, servedByWakeup } from './owners.ts';
 import type { StepSpan } from './step-table.ts';
-import type { StoredSlice, ThreadLog } from './thread-log.ts';
+import type { StoredSlice } from './stored-slice.ts';
+import type { ThreadLog } from './thread-log.ts';
 
-/** Is told what one slice cost which step. */
+/** Is told what slices cost which step: of each either {@link whole}, or {@link divided} and then the parts. */
 export interface ChargeSink {
-  /** `ns` of an interval, of which the step's own part is [from, to]; experienced or undecided among `candidates`. */
+  /** All that a slice cost is one step's, or nobody's. */
+  whole(step: StepSpan | undefined, slice: StoredSlice, intervals: Intervals): void;
+  divided(slice: StoredSlice, intervals: Intervals): void;
+  /** `ns` of an interval, from `from` on; experienced or undecided among `candidates`. */
   paid(
     step: StepSpan,
     slice: StoredSlice,
     interval: Interval,
     from: number,
-    to: number,
     ns: number,
     candidates: number,
   ): void;
@@ -21,16 +26,63 @@ export interface ChargeSink {
   ran(step: StepSpan, slice: StoredSlice, cpuNs: number, candidates: number): void;
 }
 
-/** Charges one slice of a thread to the steps that paid for it. */
-export function charge(thread: ThreadLog, index: number, owners: Owners, sink: ChargeSink): void {
+/** Whose a thread is, is found out at once for what it did within so long, nanoseconds. */
+const STRETCH = 20e6;
+
+const intervals = new Intervals();
+
+/** Charges slices of a thread, from index `first` up to before `end`, to the steps that paid for them. */
+export function charge(
+  thread: ThreadLog,
+  first: number,
+  end: number,
+  owners: Owners,
+  sink: ChargeSink,
+): void {
+  const { slices } = thread;
+  const gc = owners.gc(thread);
+  for (let i = first; i < end; ) {
+    let { start: from, offAt: to } = slices[i] as StoredSlice;
+    let next = i + 1;
+    for (; next < end; next++) {
+      const { start, offAt } = slices[next] as StoredSlice;
+      if (offAt > from + STRETCH) break;
+      from = Math.min(from, start);
+      to = Math.max(to, offAt);
+    }
+    const parts = owners.parts(thread, from, to);
+    let part = 0;
+    for (; i < next; i++) {
+      const slice = slices[i] as StoredSlice;
+      // They nearly always ascend by their start, too.
+      if ((parts[part] as Part).from > slice.start) part = 0;
+      while (part < parts.length - 1 && (parts[part] as Part).to <= slice.start) part++;
+      const { open, to } = parts[part] as Part;
+      if (open.length < 2 && to >= slice.offAt && !gc?.within(slice.onAt, slice.offAt)) {
+        paid(slice, slice.before, intervals);
+        sink.whole(open[0], slice, intervals);
+      } else divide(thread, i, parts.slice(part), owners, sink);
+    }
+  }
+}
+
+/** Charges a slice in which owners may change, or be undecided, or experience its wakeup together. */
+export function divide(
+  thread: ThreadLog,
+  index: number,
+  around: readonly Part[],
+  owners: Owners,
+  sink: ChargeSink,
+): void {
   const slice = thread.slices[index] as StoredSlice;
+  paid(slice, slice.before, intervals);
+  sink.divided(slice, intervals);
   const woken = servedByWakeup(slice);
   const served = woken ? owners.ofWakeup(thread, index) : [];
   for (const step of served) sink.woken(step, slice);
 
-  const summed = isSum(slice);
-  const parts = owners.parts(thread, woken ? slice.onAt : Math.min(slice.start, slice.onAt), slice.offAt);
-  const onCpu = summed ? parts : clip(parts, slice.onAt, slice.offAt);
+  const parts = clip(around, woken ? slice.onAt : slice.start, slice.offAt);
+  const onCpu = isSum(slice) ? parts : clip(parts, slice.onAt, slice.offAt);
   const running = distinct(onCpu);
 
   const everyone = candidates(onCpu, running);
@@ -44,34 +96,27 @@ export function charge(thread: ThreadLog, index: number, owners: Owners, sink: C
     return some;
   };
 
-  for (const interval of slice.intervals) {
-    if (interval.phase === 'wake') {
+  const gc = owners.gc(thread);
+  for (let i = 0; i < intervals.length; i++) {
+    const interval = intervals.at(i);
+    if (interval.phase === Phase.wake) {
       for (const step of served) {
         const from = Math.max(interval.from, step.from);
         const to = Math.min(interval.to, step.to);
-        if (to > from) sink.paid(step, slice, interval, from, to, to - from, served.length);
+        if (to > from) sink.paid(step, slice, interval, from, to - from, served.length);
       }
-    } else if (interval.place === 'within' && room) {
+    } else if (interval.place === Place.within && room) {
       for (const step of running) {
         const ns = upTo(step, interval.ns);
-        sink.paid(step, slice, interval, interval.from, interval.to, ns, Math.max(2, everyone));
+        sink.paid(step, slice, interval, interval.from, ns, Math.max(2, everyone));
       }
     } else {
-      const share = interval.place === 'exact' ? 1 : interval.ns / (interval.to - interval.from);
       for (const { from, to, owners: among } of clip(parts, interval.from, interval.to)) {
-        // The collector's time is its own category, whatever the frequency.
-        const paused = interval.place === 'even' ? owners.gcWithin(thread, from, to) : 0;
-        const ns = (to - from - paused) * share;
-        for (const step of among)
-          sink.paid(
-            step,
-            slice,
-            interval,
-            from,
-            to,
-            interval.place === 'even' ? upTo(step, ns) : ns,
-            among.length,
-          );
+        const ns = partOf(interval, from, to, gc);
+        for (const step of among) {
+          const own = interval.place === Place.even ? upTo(step, ns) : ns;
+          sink.paid(step, slice, interval, from, own, among.length);
+        }
       }
     }
   }
@@ -79,16 +124,29 @@ export function charge(thread: ThreadLog, index: number, owners: Owners, sink: C
   for (const step of running) sink.ran(step, slice, Math.min(cpuNs, timeOf(step, onCpu)), everyone);
 }
 
+/** What of an interval is in [from, to]. The collector's time is its own category, whatever the frequency. */
+function partOf(interval: Interval, from: number, to: number, gc: GcPauses | undefined): number {
+  const paused = interval.place === Place.even ? (gc?.within(from, to) ?? 0) : 0;
+  const all = interval.to - interval.from;
+  return to - from === all && paused === 0 ? interval.ns : ((to - from - paused) * interval.ns) / all;
+}
+
 /** Among how many it can't be decided: the steps, and nobody where no step's code ran for a part of the time. */
 function candidates(parts: readonly Part[], steps: readonly StepSpan[]): number {
   return steps.length + (parts.some(({ owners }) => owners.length === 0) ? 1 : 0);
 }
 
+/** What of the parts is in [from, to], cut only where owners change. */
 function clip(parts: readonly Part[], from: number, to: number): Part[] {
   const inside: Part[] = [];
-  for (const part of parts)
-    if (part.to > from && part.from < to)
-      inside.push({ from: Math.max(part.from, from), to: Math.min(part.to, to), owners: part.owners });
+  for (const part of parts) {
+    if (part.from >= to) break;
+    if (part.to <= from) continue;
+    const last = inside.at(-1);
+    const end = Math.min(part.to, to);
+    if (last && sameSteps(last.owners, part.owners)) last.to = end;
+    else inside.push({ ...part, from: Math.max(part.from, from), to: end });
+  }
   return inside;
 }
 

@@ -1,4 +1,4 @@
-import { KERNEL_CATEGORIES, type KernelCategory } from '@prewake/sdk/protocol';
+import type { KernelCategory } from '@prewake/sdk/protocol';
 import { Known } from '../kernel/slice.ts';
 
 /**
@@ -21,10 +21,23 @@ const NEEDS: Partial<Record<KernelCategory, number>> = {
   throttled: Known.throttled,
 };
 
-/** Categories by index: the order of every per-category array in this folder. */
-export const CATEGORY_INDEX = Object.fromEntries(
-  KERNEL_CATEGORIES.map((category, index) => [category, index]),
-) as Record<KernelCategory, number>;
+/** Categories by index: the order of `KERNEL_CATEGORIES`, and of every per-category array in this folder. */
+export const CATEGORY_INDEX = {
+  'wakeup.idle_exit': 0,
+  'wakeup.scheduling': 1,
+  runqueue: 2,
+  frequency: 3,
+  irq: 4,
+  softirq: 5,
+  timer: 6,
+  workqueue: 7,
+  io_uring: 8,
+  block: 9,
+  page_fault: 10,
+  page_cache: 11,
+  vfs: 12,
+  throttled: 13,
+} as const satisfies Record<KernelCategory, number>;
 
 /** Whether a record with these {@link Known} bits can say what was paid in a category. */
 export function isKnown(category: KernelCategory, known: number): boolean {

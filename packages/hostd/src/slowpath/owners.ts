@@ -5,14 +5,18 @@ import type { GcPauses } from './gc-pauses.ts';
 import type { PoolRequests } from './pool-requests.ts';
 import type { ProcessTree } from './process-tree.ts';
 import type { RunMarks } from './run-marks.ts';
-import { innermost, openAncestor, openAt, type StepSpan, type StepTable } from './step-table.ts';
-import type { StoredSlice, ThreadLog } from './thread-log.ts';
+import { innermost, openAt as openAmong, openAncestor, type StepSpan, type StepTable } from './step-table.ts';
+import type { StoredSlice } from './stored-slice.ts';
+import type { ThreadLog } from './thread-log.ts';
 
-/** A stretch of time in which the same steps own a thread: none, one, or candidates among which it can't be decided. */
+/** A stretch of time in which the same steps own a thread. */
 export interface Part {
   readonly from: number;
-  readonly to: number;
+  to: number;
+  /** None, one, or candidates among which it can't be decided. */
   readonly owners: readonly StepSpan[];
+  /** Those for which it may work in that time. With one or none nothing has to be decided: they are the owners. */
+  readonly open: readonly StepSpan[];
 }
 
 /** What the joins of one process need to know. */
@@ -41,40 +45,44 @@ export class Owners {
 
   /** The owners of a thread over [from, to], cut wherever they may change. */
   parts(thread: ThreadLog, from: number, to: number): Part[] {
-    const { steps, pool, tgid } = this.#facts;
+    const { steps, pool } = this.#facts;
     const kind = this.#kind(thread);
-    if (kind === 'none') return [];
     const cuts: number[] = [];
-    let at: (t: number) => StepSpan[];
-    if (kind === 'tree') {
+    let openAt: (t: number) => readonly StepSpan[];
+    let among = (open: readonly StepSpan[], _: number): readonly StepSpan[] => open;
+    if (kind === 'none') openAt = () => [];
+    else if (kind === 'tree') {
       const owners = this.#treeOwners(thread);
       for (const step of owners)
         for (let up: StepSpan | undefined = step; up; up = up.parent) lifeCuts(up, from, to, cuts);
-      at = (t) => ancestorsAt(owners, t);
+      openAt = (t) => ancestorsAt(owners, t);
+    } else if (kind === 'pool') {
+      for (const step of steps.allDuring(from, to)) lifeCuts(step, from, to, cuts);
+      pool.boundaries(from, to, cuts);
+      openAt = (t) => innermost(steps.allOpenAt(t));
+      among = (open, t) => this.#requestedBy(open, t, t);
     } else {
-      const near = steps.during(kind === 'pool' ? tgid : thread.tid, from, to);
+      const near = steps.during(thread.tid, from, to);
       for (const step of near) lifeCuts(step, from, to, cuts);
-      if (kind === 'pool') {
-        pool.boundaries(from, to, cuts);
-        at = (t) => this.#poolAt(t, t);
-      } else {
-        if (near.length > 1) this.#facts.marks(thread.tid)?.between(from, to, (mark) => cuts.push(mark));
-        at = (t) => this.#runningAt(thread.tid, near, t);
-      }
+      if (near.length > 1) this.#facts.marks(thread.tid)?.between(from, to, (mark) => cuts.push(mark));
+      openAt = (t) => innermost(openAmong(near, t));
+      among = (open, t) => this.#runningAmong(open, thread.tid, t);
     }
-    if (cuts.length === 0) return [{ from, to, owners: at(from) }];
-    cuts.sort((a, b) => a - b);
-    cuts.push(to);
     const parts: Part[] = [];
-    let start = from;
-    for (const cut of cuts) {
-      if (cut <= start) continue;
-      const owners = at(start);
+    const add = (start: number, end: number) => {
+      const open = openAt(start);
+      const owners = among(open, start);
       const last = parts.at(-1);
-      if (last && same(last.owners, owners)) parts[parts.length - 1] = { ...last, to: cut };
-      else parts.push({ from: start, to: cut, owners });
+      if (last && sameSteps(last.owners, owners) && sameSteps(last.open, open)) last.to = end;
+      else parts.push({ from: start, to: end, owners, open });
+    };
+    let start = from;
+    for (const cut of cuts.sort((a, b) => a - b)) {
+      if (cut <= start) continue;
+      add(start, cut);
       start = cut;
     }
+    add(start, to);
     return parts;
   }
 
@@ -87,7 +95,7 @@ export class Owners {
    * The steps that experienced what preceded a slice: the wait that ended, its event, the wakeup. Each is to be
    * charged for the part within its own life.
    */
-  ofWakeup(thread: ThreadLog, index: number): StepSpan[] {
+  ofWakeup(thread: ThreadLog, index: number): readonly StepSpan[] {
     const slice = thread.slices[index] as StoredSlice;
     const waking = readyTime(slice);
     const kind = this.#kind(thread);
@@ -95,7 +103,11 @@ export class Owners {
     if (kind === 'tree') return ancestorsAt(this.#treeOwners(thread), waking);
     // A request that was outstanding before and after the sleep is the one that slept; the new one has just begun.
     if (kind === 'pool')
-      return this.#poolAt(slice.blockNs > 0 ? waking - slice.blockNs : slice.onAt, slice.onAt);
+      return this.#requestedBy(
+        innermost(this.#facts.steps.allOpenAt(slice.onAt)),
+        slice.blockNs > 0 ? waking - slice.blockNs : slice.onAt,
+        slice.onAt,
+      );
     const inner = innermost(this.#facts.steps.openAt(thread.tid, waking));
     if (inner.length < 2) return inner;
     const marks = this.#facts.marks(thread.tid);
@@ -129,9 +141,9 @@ export class Owners {
     return tree.ownersOfThread(thread.tid, onThread, final) ?? [];
   }
 
-  /** How much of a thread's time its collector took, nanoseconds. */
-  gcWithin(thread: ThreadLog, from: number, to: number): number {
-    return this.#facts.gc(thread.tid)?.within(from, to) ?? 0;
+  /** When the collector paused a thread. */
+  gc(thread: ThreadLog): GcPauses | undefined {
+    return this.#facts.gc(thread.tid);
   }
 
   /** Decides for good whose the processes are that were forked up to `until`. */
@@ -152,13 +164,12 @@ export class Owners {
     );
   }
 
-  #loopAt(tid: number, t: number): StepSpan[] {
-    return this.#runningAt(tid, this.#facts.steps.openAt(tid, t), t);
+  #loopAt(tid: number, t: number): readonly StepSpan[] {
+    return this.#runningAmong(innermost(this.#facts.steps.openAt(tid, t)), tid, t);
   }
 
-  /** Whose code runs on a thread at `t`, of the steps that may be open then. */
-  #runningAt(tid: number, near: readonly StepSpan[], t: number): StepSpan[] {
-    const inner = innermost(openAt(near, t));
+  /** Whose code runs on a thread at `t`, of the innermost steps that are open then. */
+  #runningAmong(inner: readonly StepSpan[], tid: number, t: number): readonly StepSpan[] {
     // A chain of parents and one child is no overlap: nothing is marked then, and older marks mean nothing.
     if (inner.length < 2) return inner;
     const mark = this.#facts.marks(tid)?.at(t);
@@ -166,9 +177,9 @@ export class Owners {
     return mark === undefined ? inner : one(openAncestor(this.#facts.steps.get(mark), t));
   }
 
-  #poolAt(from: number, to: number): StepSpan[] {
-    const { pool, steps } = this.#facts;
-    const inner = innermost(steps.allOpenAt(to));
+  /** Who had a request outstanding over all of [from, to], of the innermost steps that are open at its end. */
+  #requestedBy(inner: readonly StepSpan[], from: number, to: number): readonly StepSpan[] {
+    const { pool } = this.#facts;
     // Requests are announced only while steps overlap.
     if (inner.length < 2 || !pool.seen) return inner;
     return ancestorsAt(pool.candidates(from, to), to);
@@ -194,7 +205,7 @@ function lifeCuts(step: StepSpan, from: number, to: number, out: number[]): void
   if (step.to > from && step.to < to) out.push(step.to);
 }
 
-function same(a: readonly StepSpan[], b: readonly StepSpan[]): boolean {
+export function sameSteps(a: readonly StepSpan[], b: readonly StepSpan[]): boolean {
   return a.length === b.length && a.every((step) => b.includes(step));
 }
 

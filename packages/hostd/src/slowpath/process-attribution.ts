@@ -11,8 +11,9 @@ import { PoolRequests } from './pool-requests.ts';
 import { ProcessTree } from './process-tree.ts';
 import type { StatsOwner } from './stats/slowpath-stats.ts';
 import { innermost, type StepSpan, StepTable } from './step-table.ts';
+import type { StoredSlice } from './stored-slice.ts';
 import { Tally } from './tally.ts';
-import { type StoredSlice, ThreadLog } from './thread-log.ts';
+import { ThreadLog } from './thread-log.ts';
 import { ThreadNotes } from './thread-notes.ts';
 import { ThreadTable } from './thread-table.ts';
 import { WaitLog } from './wait-log.ts';
@@ -181,8 +182,9 @@ export class ProcessAttribution {
     const from = Math.min(...ended.map((step) => step.from));
     const to = Math.max(...ended.map((step) => step.to));
     for (const thread of this.#threads.values()) {
-      for (let i = thread.firstAfter(from); i < thread.slices.length; i++)
-        if ((thread.slices[i] as StoredSlice).start < to) charge(thread, i, this.#owners, sink);
+      let end = thread.slices.length;
+      while (end > 0 && (thread.slices[end - 1] as StoredSlice).start >= to) end--;
+      charge(thread, thread.firstAfter(from), end, this.#owners, sink);
     }
     return tallies;
   }
@@ -245,13 +247,9 @@ export class ProcessAttribution {
   settle(until: number): void {
     if (until <= this.settledTo) return;
     this.#owners.settleTree(until);
-    const sink = this.#ledger.final();
     this.#threads.settle(
       until,
-      (thread, index, slice) => {
-        charge(thread, index, this.#owners, sink);
-        this.#ledger.total(slice);
-      },
+      (thread, count) => charge(thread, 0, count, this.#owners, this.#ledger),
       ({ tgid, tid }) => {
         this.#tree.remove(tgid, tid);
         if (tid === tgid) this.gone.push(tid);

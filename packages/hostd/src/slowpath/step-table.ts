@@ -121,6 +121,11 @@ export class StepTable {
     return this.#byThread.get(thread)?.during(from, to) ?? [];
   }
 
+  /** The same for all threads of the process. */
+  allDuring(from: number, to: number): StepSpan[] {
+    return [...this.#byThread.keys()].flatMap((thread) => this.during(thread, from, to));
+  }
+
   openAt(thread: number, t: number): StepSpan[] {
     return openAt(this.#byThread.get(thread)?.during(t, t) ?? [], t);
   }

@@ -4,23 +4,23 @@ import {
   type KernelCategory,
   type SlowpathEvent,
 } from '@prewake/sdk/protocol';
-import { Known, type Slice, SliceBegin } from '../kernel/slice.ts';
-import { type Interval, idleExit } from './categories.ts';
+import { Known, type Slice } from '../kernel/slice.ts';
+import { idleExit } from './categories.ts';
 import { CATEGORY_INDEX, isKnown } from './known.ts';
 import { wakeChain } from './wake-chain.ts';
 
-/** Counts that a slice brings: the name in a report, where it is, and what must be known for it to mean something. */
-const COUNTS: readonly [name: string, of: (slice: Slice) => number, known: number][] = [
-  ['irq', (slice) => slice.irqs, Known.irq],
-  ['softirq', (slice) => slice.softirqs, Known.softirq],
-  ['page_fault.minor', (slice) => slice.minorFaults, Known.faultCount],
-  ['page_fault.major', (slice) => slice.majorFaults, Known.faultCount],
-  ['page_cache.hit', (slice) => slice.cacheHits, Known.cache],
-  ['page_cache.miss', (slice) => slice.cacheMisses, Known.cache],
-  ['vfs', (slice) => slice.vfsCalls, Known.vfs],
-  ['vfs.dentry_miss', (slice) => slice.dentryMisses, Known.vfs],
-  ['block', (slice) => slice.blockRequests, Known.block],
-];
+/** Counts that slices bring, by the name that they have in a report. */
+const COUNTS = [
+  'irq',
+  'softirq',
+  'page_fault.minor',
+  'page_fault.major',
+  'page_cache.hit',
+  'page_cache.miss',
+  'vfs',
+  'vfs.dentry_miss',
+  'block',
+] as const;
 
 /** What tells of the time before a slice. */
 const BEFORE_SLICE =
@@ -38,7 +38,7 @@ export class Tally {
   readonly self = new Float64Array(KERNEL_CATEGORIES.length);
   readonly counts = new Float64Array(COUNTS.length);
   /** Slices by what was known of them: nearly always one entry. */
-  byKnown = new Map<number, number>();
+  readonly #byKnown: { readonly known: number; slices: number }[] = [];
   /** Slices whose counts and unplaced times are shared because several steps ran in them. */
   sharedSlices = 0;
   sharedNs = 0;
@@ -55,10 +55,13 @@ export class Tally {
   ownExits = 0;
   events: SlowpathEvent[] = [];
 
-  /** Time in a category. `candidates`: among how many steps it could not be decided, or was experienced together. */
-  pay(interval: Interval, ns: number, candidates: number): void {
-    const index = CATEGORY_INDEX[interval.category];
-    this.self[index] = (this.self[index] as number) + ns;
+  /**
+   * Time in a category.
+   * @param category its index
+   * @param candidates among how many steps it could not be decided, or was experienced together
+   */
+  pay(category: number, ns: number, candidates: number): void {
+    this.self[category] = (this.self[category] as number) + ns;
     if (candidates > 1) {
       this.sharedNs += ns;
       if (candidates > this.candidates) this.candidates = candidates;
@@ -70,19 +73,44 @@ export class Tally {
    * @param began the step began while the slice ran: what preceded the slice is nothing that it could have paid
    */
   slice(slice: Slice, candidates: number, began = false): void {
-    const known = began ? slice.known | BEFORE_SLICE : slice.known;
-    this.byKnown.set(known, (this.byKnown.get(known) ?? 0) + 1);
+    const { known } = slice;
+    this.#tell(began ? known | BEFORE_SLICE : known, 1);
     if (candidates > 1) this.sharedSlices++;
-    for (let i = 0; i < COUNTS.length; i++) {
-      const [, of, known] = COUNTS[i] as (typeof COUNTS)[number];
-      if (slice.known & known) this.counts[i] = (this.counts[i] as number) + of(slice);
+    if (known & Known.irq) this.#count(0, slice.irqs);
+    if (known & Known.softirq) this.#count(1, slice.softirqs);
+    if (known & Known.faultCount) {
+      this.#count(2, slice.minorFaults);
+      this.#count(3, slice.majorFaults);
     }
-    if (slice.known & Known.faultTime) this.faultInclusiveNs += slice.faultInclusiveNs;
-    if (slice.known & Known.vfs) this.vfsInclusiveNs += slice.vfsInclusiveNs;
+    if (known & Known.cache) {
+      this.#count(4, slice.cacheHits);
+      this.#count(5, slice.cacheMisses);
+    }
+    if (known & Known.vfs) {
+      this.#count(6, slice.vfsCalls);
+      this.#count(7, slice.dentryMisses);
+      this.vfsInclusiveNs += slice.vfsInclusiveNs;
+    }
+    if (known & Known.block) this.#count(8, slice.blockRequests);
+    if (known & Known.faultTime) this.faultInclusiveNs += slice.faultInclusiveNs;
   }
 
+  #count(index: number, occurrences: number): void {
+    this.counts[index] = (this.counts[index] as number) + occurrences;
+  }
+
+  /** So many slices more of which that was known. */
+  #tell(known: number, slices: number): void {
+    for (const entry of this.#byKnown)
+      if (entry.known === known) {
+        entry.slices += slices;
+        return;
+      }
+    this.#byKnown.push({ known, slices });
+  }
+
+  /** How a slice was woken. */
   wakeup(slice: Slice, covered: boolean): void {
-    if (slice.begin !== SliceBegin.woken) return;
     this.wakeups++;
     if (covered) this.covered++;
     const exit = idleExit(slice);
@@ -90,30 +118,25 @@ export class Tally {
     else if (exit === 'own') this.ownExits++;
   }
 
-  /** Keeps the largest. */
-  event(
-    slice: Slice,
-    category: Category,
-    at: number,
-    ns: number,
-    limit: { count: number; ns: number },
-  ): void {
-    if (ns <= limit.ns || limit.count === 0) return;
+  /** Keeps the `most` largest. @param category its index @param at nanoseconds */
+  event(slice: Slice, category: number, at: number, ns: number, most: number): void {
     const least = this.events.at(-1);
-    if (this.events.length >= limit.count && least && least.ns >= ns) return;
-    this.events.push({ category, at: at / 1000, ns, detail: wakeChain(slice) });
+    if (this.events.length >= most && (!least || least.ns >= ns)) return;
+    const name = KERNEL_CATEGORIES[category] as KernelCategory;
+    this.events.push({ category: name, at: at / 1000, ns, detail: wakeChain(slice) });
     this.events.sort((a, b) => b.ns - a.ns);
-    if (this.events.length > limit.count) this.events.pop();
+    if (this.events.length > most) this.events.pop();
   }
 
   /** A copy that can be added to. */
   clone(): Tally {
-    return Object.assign(new Tally(), this, {
+    const copy = Object.assign(new Tally(), this, {
       self: this.self.slice(),
       counts: this.counts.slice(),
-      byKnown: new Map(this.byKnown),
       events: [...this.events],
     });
+    for (const { known, slices } of this.#byKnown) copy.#tell(known, slices);
+    return copy;
   }
 
   /**
@@ -122,7 +145,7 @@ export class Tally {
    */
   namedCounts(available: number): Record<string, number> {
     const named: Record<string, number> = {};
-    COUNTS.forEach(([name], i) => {
+    COUNTS.forEach((name, i) => {
       if (this.counts[i]) named[name] = this.counts[i];
     });
     if (this.sharedSlices > 0) named['slice.shared'] = this.sharedSlices;
@@ -153,7 +176,7 @@ export class Tally {
   #tellers(category: KernelCategory, available: number): { told: number; silent: number } {
     let told = 0;
     let silent = 0;
-    for (const [known, slices] of this.byKnown) {
+    for (const { known, slices } of this.#byKnown) {
       if (isKnown(category, known & available)) told += slices;
       else silent += slices;
     }

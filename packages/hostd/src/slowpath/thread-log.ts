@@ -1,19 +1,7 @@
 import { Known, type Slice, SliceBegin, SliceEnd } from '../kernel/slice.ts';
 import type { ThreadRole } from '../kernel/threads.ts';
-import { type Interval, isSum, paid, readyTime } from './categories.ts';
-
-/** A slice that is kept until no step can need it any more. */
-export interface StoredSlice extends Slice {
-  /** When the thread left the CPU before, 0 unknown, how, and inside of what. */
-  readonly previousOffAt: number;
-  readonly previousEnd: SliceEnd | undefined;
-  readonly previousInside: number;
-  readonly intervals: readonly Interval[];
-  /** In the first slice that began at the target frequency after a wakeup below it: how long that took. Else 0. */
-  readonly rampNs: number;
-  /** The earliest time of which it tells. */
-  readonly start: number;
-}
+import { earliest, isSum, readyTime } from './categories.ts';
+import { StoredSlice } from './stored-slice.ts';
 
 /** The slices of one thread, ascending. */
 export class ThreadLog {
@@ -36,27 +24,24 @@ export class ThreadLog {
     this.tid = tid;
   }
 
-  /** @param since when its process was tracked, nanoseconds: counters begin there */
-  add(slice: Slice, since: number): StoredSlice {
-    const intervals = paid(slice, this.offAt || (isSum(slice) ? since : 0));
-    let start = Math.min(readyTime(slice), slice.onAt);
-    for (const { from } of intervals) if (from < start) start = from;
-    // Copied: decoders reuse one object.
-    const stored: StoredSlice = {
-      ...copy(slice),
-      previousOffAt: this.offAt,
-      previousEnd: this.#end,
-      previousInside: this.#inside,
-      intervals,
-      rampNs: this.#ramp(slice),
-      start,
-    };
-    this.slices.push(stored);
+  /**
+   * @param since when its process was tracked, nanoseconds: counters begin there
+   * @param kept what the slice is kept in
+   */
+  add(slice: Slice, since: number, kept = new StoredSlice()): StoredSlice {
+    kept.copy(slice);
+    kept.previousOffAt = this.offAt;
+    kept.previousEnd = this.#end;
+    kept.previousInside = this.#inside;
+    kept.before = this.offAt || (isSum(slice) ? since : 0);
+    kept.start = earliest(slice, kept.before);
+    kept.rampNs = this.#ramp(slice);
+    this.slices.push(kept);
     this.offAt = Math.max(this.offAt, slice.offAt);
     if (slice.end === SliceEnd.sleep) this.sleptAt = slice.offAt;
     this.#end = slice.end;
     this.#inside = slice.offInside;
-    return stored;
+    return kept;
   }
 
   #ramp(slice: Slice): number {
@@ -99,50 +84,4 @@ export class ThreadLog {
     }
     return Infinity;
   }
-}
-
-/** A slice's fields by value: a decoder's may be accessors. */
-function copy(s: Slice): Slice {
-  return {
-    tgid: s.tgid,
-    tid: s.tid,
-    cpu: s.cpu,
-    known: s.known,
-    begin: s.begin,
-    cause: s.cause,
-    causeId: s.causeId,
-    causeName: s.causeName,
-    wakerCpu: s.wakerCpu,
-    wakingAt: s.wakingAt,
-    eventAt: s.eventAt,
-    timerLateNs: s.timerLateNs,
-    workQueuedNs: s.workQueuedNs,
-    idleExitAt: s.idleExitAt,
-    idleState: s.idleState,
-    readyAt: s.readyAt,
-    onAt: s.onAt,
-    offAt: s.offAt,
-    end: s.end,
-    offInside: s.offInside,
-    irqNs: s.irqNs,
-    softirqNs: s.softirqNs,
-    faultNs: s.faultNs,
-    vfsNs: s.vfsNs,
-    blockNs: s.blockNs,
-    ioUringNs: s.ioUringNs,
-    throttledNs: s.throttledNs,
-    faultInclusiveNs: s.faultInclusiveNs,
-    vfsInclusiveNs: s.vfsInclusiveNs,
-    irqs: s.irqs,
-    softirqs: s.softirqs,
-    minorFaults: s.minorFaults,
-    majorFaults: s.majorFaults,
-    cacheHits: s.cacheHits,
-    cacheMisses: s.cacheMisses,
-    vfsCalls: s.vfsCalls,
-    dentryMisses: s.dentryMisses,
-    blockRequests: s.blockRequests,
-    khz: s.khz,
-    targetKhz: s.targetKhz,
-  };
 }

@@ -12,7 +12,7 @@ describe('the threads of a process', () => {
     const settle = (until: number) =>
       threads.settle(
         until,
-        (_thread, _index, { onAt }) => settled.push(onAt),
+        ({ slices }, count) => settled.push(...slices.slice(0, count).map(({ onAt }) => onAt)),
         () => expect.unreachable('it lives'),
       );
     settle(4000);

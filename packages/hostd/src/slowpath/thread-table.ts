@@ -1,10 +1,13 @@
 import { type Slice, SliceEnd } from '../kernel/slice.ts';
-import { type StoredSlice, ThreadLog } from './thread-log.ts';
+import { SlicePool } from './slice-pool.ts';
+import type { StoredSlice } from './stored-slice.ts';
+import { ThreadLog } from './thread-log.ts';
 
 /** The threads of a process and of its children, with the slices that are kept of all of them. */
 export class ThreadTable {
   readonly #byTid = new Map<number, ThreadLog>();
   readonly #limits: { threads: number; slices: number };
+  readonly #pool = new SlicePool();
   #kept = 0;
 
   constructor(limits: { threads: number; slices: number }) {
@@ -35,7 +38,7 @@ export class ThreadTable {
   add(slice: Slice, since: number): boolean {
     const thread = this.#of(slice.tgid, slice.tid);
     if (!thread || this.full) return false;
-    thread.add(slice, since);
+    thread.add(slice, since, this.#pool.take());
     this.#kept++;
     if (slice.end === SliceEnd.exit) thread.exited = true;
     return true;
@@ -54,21 +57,23 @@ export class ThreadTable {
     return oldest;
   }
 
-  /** Hands on the slices that ended up to `until`, and forgets them; then the threads of which nothing more can come. */
+  /**
+   * Hands on the slices that ended up to `until`, the first `count` of each thread, and forgets them; then the threads
+   * of which nothing more can come.
+   */
   settle(
     until: number,
-    settled: (thread: ThreadLog, index: number, slice: StoredSlice) => void,
+    settled: (thread: ThreadLog, count: number) => void,
     gone: (thread: ThreadLog) => void,
   ): void {
     for (const [tid, thread] of this.#byTid) {
-      let n = 0;
-      for (; n < thread.slices.length; n++) {
-        const slice = thread.slices[n] as StoredSlice;
-        if (slice.offAt > until) break;
-        settled(thread, n, slice);
+      const { slices } = thread;
+      let count = 0;
+      while (count < slices.length && (slices[count] as StoredSlice).offAt <= until) count++;
+      if (count > 0) {
+        settled(thread, count);
+        this.#forget(thread, count);
       }
-      thread.slices.splice(0, n);
-      this.#kept -= n;
       if (thread.exited && thread.slices.length === 0 && thread.offAt <= until) {
         this.#byTid.delete(tid);
         gone(thread);
@@ -76,11 +81,16 @@ export class ThreadTable {
     }
   }
 
+  #forget(thread: ThreadLog, count: number): void {
+    this.#pool.give(thread.slices.splice(0, count));
+    this.#kept -= count;
+  }
+
   #of(tgid: number, tid: number): ThreadLog | undefined {
     let thread = this.#byTid.get(tid);
     // The tid of a thread whose exit was lost can be given to another process.
     if (thread && thread.tgid === tgid) return thread;
-    if (thread) this.#kept -= thread.slices.length;
+    if (thread) this.#forget(thread, thread.slices.length);
     else if (this.#byTid.size >= this.#limits.threads) return undefined;
     thread = new ThreadLog(tgid, tid);
     this.#byTid.set(tid, thread);

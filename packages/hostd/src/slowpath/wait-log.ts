@@ -1,6 +1,6 @@
 import type { AttributionOptions } from './options.ts';
 import type { StepSpan } from './step-table.ts';
-import type { StoredSlice } from './thread-log.ts';
+import type { StoredSlice } from './stored-slice.ts';
 
 /** A wait (`<session>/<id>`), and when a window was open for it. Times in nanoseconds. */
 export class OpenWait {

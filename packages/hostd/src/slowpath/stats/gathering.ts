@@ -1,11 +1,21 @@
 import { Group } from './group.ts';
 import type { Dimension, StatsOwner, StatsStep } from './slowpath-stats.ts';
 
-/** So many steps, or sources with a CPU each, gather before they are shared out. */
+/** So many sums gather before they are shared out. */
 const MOST = 32;
+/** In the place of a CPU: sums of what a step paid, which are part of another's sums by CPU. */
+export const NO_CPU = -1;
 
 /** Adds what has gathered to one of the groups that it is of. */
 export type Share = (dimension: Dimension, user: number, of: string, sums: Group) => void;
+
+/** The sums of what came from the same: an owner's processes on a CPU, a step, or a step on a CPU. */
+interface Source {
+  owner: StatsOwner;
+  cpu: number;
+  step: StatsStep | undefined;
+  readonly sums: Group;
+}
 
 /**
  * What has been told lately, split by what it came from: a value is added once, and reaches the several groups that it
@@ -13,63 +23,59 @@ export type Share = (dimension: Dimension, user: number, of: string, sums: Group
  */
 export class Gathering {
   readonly #share: Share;
-  readonly #sources = new Map<StatsOwner, Group[]>();
-  readonly #steps = new Map<StatsStep, { owner: StatsOwner; sums: Group }>();
+  /** The first `#count` are in use: the others wait to be used again. */
+  readonly #sources: Source[] = [];
   #count = 0;
+  /** The one that was asked for last: nearly always the next one, too. */
+  #last: Source | undefined;
 
   constructor(share: Share) {
     this.#share = share;
   }
 
-  /** Of all that an owner's processes do on a CPU. */
-  ofSource(owner: StatsOwner, cpu: number): Group {
-    let sums = this.#sources.get(owner)?.[cpu];
-    if (sums) return sums;
-    this.#makeRoom();
-    sums = new Group(owner.user, '');
-    const cpus = this.#sources.get(owner);
-    if (cpus) cpus[cpu] = sums;
-    else {
-      const first: Group[] = [];
-      first[cpu] = sums;
-      this.#sources.set(owner, first);
+  /** @param cpu counted by CPU, session, cgroup and for the host, unless {@link NO_CPU} @param step counted by step and key */
+  of(owner: StatsOwner, cpu: number, step: StatsStep | undefined): Group {
+    const last = this.#last;
+    if (last?.step === step && last?.cpu === cpu && last?.owner === owner) return last.sums;
+    this.#last = this.#find(owner, cpu, step) ?? this.#begin(owner, cpu, step);
+    return this.#last.sums;
+  }
+
+  #find(owner: StatsOwner, cpu: number, step: StatsStep | undefined): Source | undefined {
+    for (let i = 0; i < this.#count; i++) {
+      const source = this.#sources[i] as Source;
+      if (source.step === step && source.cpu === cpu && source.owner === owner) return source;
     }
-    return sums;
+    return undefined;
   }
 
-  /** Of what a step paid. */
-  ofStep(step: StatsStep, owner: StatsOwner): Group {
-    const known = this.#steps.get(step);
-    if (known?.owner === owner) return known.sums;
-    if (known) this.shareOut();
-    else this.#makeRoom();
-    const sums = new Group(owner.user, step.id);
-    this.#steps.set(step, { owner, sums });
-    return sums;
-  }
-
-  #makeRoom(): void {
+  #begin(owner: StatsOwner, cpu: number, step: StatsStep | undefined): Source {
     if (this.#count >= MOST) this.shareOut();
-    this.#count++;
+    const free = this.#sources[this.#count++];
+    if (free) return Object.assign(free, { owner, cpu, step });
+    const source = { owner, cpu, step, sums: new Group(-1, '') };
+    this.#sources.push(source);
+    return source;
   }
 
   /** Before somebody asks. */
   shareOut(): void {
-    const share = this.#share;
-    // Only the CPUs that are there.
-    for (const [{ user, session, cgroup }, cpus] of this.#sources)
-      cpus.forEach((sums, cpu) => {
-        share('host', user, '', sums);
-        share('session', user, session, sums);
-        share('cgroup', user, cgroup, sums);
-        share('cpu', user, String(cpu), sums);
-      });
-    for (const [{ id, kind, key }, { owner, sums }] of this.#steps) {
-      share('step', owner.user, id, sums);
-      share('key', owner.user, key ? `${kind}:${key}` : kind, sums);
+    for (let i = 0; i < this.#count; i++) {
+      const { owner, cpu, step, sums } = this.#sources[i] as Source;
+      const { user, session, cgroup } = owner;
+      if (cpu !== NO_CPU) {
+        this.#share('host', user, '', sums);
+        this.#share('session', user, session, sums);
+        this.#share('cgroup', user, cgroup, sums);
+        this.#share('cpu', user, String(cpu), sums);
+      }
+      if (step) {
+        this.#share('step', user, step.id, sums);
+        this.#share('key', user, step.key ? `${step.kind}:${step.key}` : step.kind, sums);
+      }
+      sums.clear();
     }
-    this.#sources.clear();
-    this.#steps.clear();
     this.#count = 0;
+    this.#last = undefined;
   }
 }

@@ -1,34 +1,36 @@
 import { Histogram } from './histogram.ts';
-import type { Statistic } from './statistics.ts';
 
-/** The histograms of one step, key, CPU, … of one user. */
+/** The histograms of one step, key, CPU, … of one user, by the index of their statistic. */
 export class Group {
   readonly user: number;
   readonly of: string;
-  readonly histograms = new Map<Statistic, Histogram>();
+  readonly histograms: (Histogram | undefined)[] = [];
 
   constructor(user: number, of: string) {
     this.user = user;
     this.of = of;
   }
 
-  add(statistic: Statistic, value: number): void {
-    let histogram = this.histograms.get(statistic);
-    if (!histogram) {
-      histogram = new Histogram();
-      this.histograms.set(statistic, histogram);
-    }
-    histogram.add(value);
+  add(statistic: number, value: number): void {
+    (this.histograms[statistic] ?? this.#begin(statistic)).add(value);
   }
 
   merge(other: Group): void {
-    for (const [statistic, histogram] of other.histograms) {
-      let mine = this.histograms.get(statistic);
-      if (!mine) {
-        mine = new Histogram();
-        this.histograms.set(statistic, mine);
-      }
-      mine.merge(histogram);
+    for (let i = 0; i < other.histograms.length; i++) {
+      const theirs = other.histograms[i];
+      if (theirs && theirs.count > 0) (this.histograms[i] ?? this.#begin(i)).merge(theirs);
     }
+  }
+
+  /** Forgets its values, and keeps its room. */
+  clear(): void {
+    for (const histogram of this.histograms) histogram?.clear();
+  }
+
+  #begin(statistic: number): Histogram {
+    while (this.histograms.length < statistic) this.histograms.push(undefined);
+    const histogram = new Histogram();
+    this.histograms[statistic] = histogram;
+    return histogram;
   }
 }

@@ -1,18 +1,28 @@
 import { describe, expect, it } from 'vitest';
 import { Container, EventKind, SliceBegin, SliceEnd, WakeCause } from '../../kernel/slice.ts';
+import { paid } from '../categories.ts';
+import { Intervals } from '../intervals.ts';
+import { CATEGORY_INDEX } from '../known.ts';
 import { makeSlice } from '../make-slice.testkit.ts';
+import type { StoredSlice } from '../stored-slice.ts';
 import { ThreadLog } from '../thread-log.ts';
-import { SlowpathStats } from './slowpath-stats.ts';
+import { SlowpathStats, type StatsStep } from './slowpath-stats.ts';
 
 const owner = { user: 1000, session: 's1', cgroup: '/a' };
+const intervals = new Intervals();
+
+function told(stats: SlowpathStats, slice: StoredSlice, of = owner, step?: StatsStep): void {
+  paid(slice, slice.before, intervals);
+  stats.slice(slice, intervals, of, step);
+}
+
 const step = { id: 'aaaaaaaaaaaaaaaa', kind: 'tool', key: 'Grep' };
 
 describe('SlowpathStats', () => {
   it('answers from slices: wakeup to run, epoll wait, idle state, timer, block inside a fault, ramp', () => {
     const stats = new SlowpathStats();
     const log = new ThreadLog(100, 100);
-    const add = (fields: Parameters<typeof makeSlice>[0]) =>
-      stats.slice(log.add(makeSlice(fields), 0), owner);
+    const add = (fields: Parameters<typeof makeSlice>[0]) => told(stats, log.add(makeSlice(fields), 0));
     add({ onAt: 1000, offAt: 2000, end: SliceEnd.sleep });
     add({
       ...{ wakingAt: 12_000, eventAt: 11_500, cause: WakeCause.timer, timerLateNs: 400 },
@@ -46,8 +56,8 @@ describe('SlowpathStats', () => {
   it('splits by step, key, cpu, session and cgroup, and filters by category', () => {
     const stats = new SlowpathStats();
     const log = new ThreadLog(100, 100);
-    for (const cpu of [0, 1, 1]) stats.slice(log.add(makeSlice({ wakingAt: 10, onAt: 30, cpu }), 0), owner);
-    stats.paid(step, owner, 'wakeup.scheduling', 20);
+    for (const cpu of [0, 1, 1]) told(stats, log.add(makeSlice({ wakingAt: 10, onAt: 30, cpu }), 0));
+    stats.paid(step, owner, CATEGORY_INDEX['wakeup.scheduling'], 20);
     stats.event({ kind: EventKind.open, cpu: 1, tgid: 100, tid: 100, at: 5, durationNs: 900 }, owner, [step]);
     stats.event(
       { kind: EventKind.ioUring, cpu: 1, tgid: 100, tid: 100, at: 5, durationNs: 70, stepId: 7 },
@@ -76,11 +86,28 @@ describe('SlowpathStats', () => {
     ]);
   });
 
+  it('counts a slice that is all one step’s for that step, too, and once for each other split', () => {
+    const stats = new SlowpathStats();
+    const log = new ThreadLog(100, 100);
+    const other = { ...step, id: 'bbbbbbbbbbbbbbbb' };
+    for (const who of [step, other, step, undefined])
+      told(stats, log.add(makeSlice({ wakingAt: 10, onAt: 30 }), 0), owner, who);
+    const of = (by: string) =>
+      stats.query({ category: 'wakeup.to_run', by }).map((row) => [row.of, row.count]);
+    expect(of('step')).toEqual([
+      [step.id, 2],
+      [other.id, 1],
+    ]);
+    expect(of('key')).toEqual([['tool:Grep', 3]]);
+    for (const by of ['host', 'session', 'cgroup', 'cpu'])
+      expect(of(by).map(([, count]) => count)).toEqual([4]);
+  });
+
   it('shows a user what is theirs', () => {
     const stats = new SlowpathStats();
     const log = new ThreadLog(100, 100);
-    stats.slice(log.add(makeSlice({ wakingAt: 10, onAt: 30 }), 0), owner);
-    stats.slice(log.add(makeSlice({ wakingAt: 10, onAt: 50 }), 0), { ...owner, user: 2000, session: 's2' });
+    told(stats, log.add(makeSlice({ wakingAt: 10, onAt: 30 }), 0));
+    told(stats, log.add(makeSlice({ wakingAt: 10, onAt: 50 }), 0), { ...owner, user: 2000, session: 's2' });
     expect(stats.query({ category: 'wakeup.to_run', user: 2000 })).toMatchObject([{ count: 1, sumNs: 40 }]);
     expect(stats.query({ category: 'wakeup.to_run', by: 'session', user: 1 })).toEqual([]);
     expect(stats.query({ category: 'wakeup.to_run' })).toMatchObject([{ count: 2, sumNs: 60 }]);
@@ -97,8 +124,8 @@ describe('SlowpathStats', () => {
   it('keeps the groups that had news last', () => {
     const stats = new SlowpathStats();
     for (let i = 0; i < 5000; i++) {
-      stats.paid({ ...step, key: `k${i}` }, owner, 'block', 1);
-      stats.paid({ ...step, key: 'mine' }, owner, 'block', 1);
+      stats.paid({ ...step, key: `k${i}` }, owner, CATEGORY_INDEX.block, 1);
+      stats.paid({ ...step, key: 'mine' }, owner, CATEGORY_INDEX.block, 1);
     }
     const keys = stats.query({ by: 'key' });
     expect(keys.length).toBe(1024);

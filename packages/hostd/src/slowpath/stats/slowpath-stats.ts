@@ -1,10 +1,20 @@
 import { PrewakeError } from '@prewake/sdk/protocol';
 import type { EventRecord } from '../../kernel/slice.ts';
-import type { StoredSlice } from '../thread-log.ts';
-import { Gathering } from './gathering.ts';
+import type { Intervals } from '../intervals.ts';
+import type { StoredSlice } from '../stored-slice.ts';
+import { Gathering, NO_CPU } from './gathering.ts';
 import { Group } from './group.ts';
 import type { Histogram } from './histogram.ts';
-import { isStatistic, matches, ofEvent, ofSlice, ofWakeup, type Statistic, unitOf } from './statistics.ts';
+import {
+  isStatistic,
+  matches,
+  ofEvent,
+  ofSlice,
+  ofWakeup,
+  STATISTIC_NAMES,
+  type Statistic,
+  unitOf,
+} from './statistics.ts';
 
 /** What histograms can be split by. `host`: one for all that may be seen. */
 export const DIMENSIONS = ['host', 'session', 'cgroup', 'cpu', 'key', 'step'] as const;
@@ -67,10 +77,13 @@ export class SlowpathStats {
     this.#group(dimension, user, of).merge(sums),
   );
 
-  /** A slice, once. */
-  slice(slice: StoredSlice, owner: StatsOwner): void {
-    const sums = this.#gathering.ofSource(owner, slice.cpu);
-    for (const { category, ns } of slice.intervals) sums.add(category, ns);
+  /** A slice, once. @param step whose it is as a whole: what others pay is told by {@link paid} and the like */
+  slice(slice: StoredSlice, intervals: Intervals, owner: StatsOwner, step?: StatsStep): void {
+    const sums = this.#gathering.of(owner, slice.cpu, step);
+    for (let i = 0; i < intervals.length; i++) {
+      const { category, ns } = intervals.at(i);
+      sums.add(category, ns);
+    }
     ofWakeup(slice, sums);
     ofSlice(slice, sums);
   }
@@ -80,22 +93,22 @@ export class SlowpathStats {
    * an io_uring request's user_data find it `by=step` under `user_data:<number>`.
    */
   event(event: EventRecord, owner: StatsOwner, steps: readonly StatsStep[]): void {
-    ofEvent(event, this.#gathering.ofSource(owner, event.cpu));
-    for (const step of steps) ofEvent(event, this.#gathering.ofStep(step, owner));
+    ofEvent(event, this.#gathering.of(owner, event.cpu, undefined));
+    for (const step of steps) ofEvent(event, this.#gathering.of(owner, NO_CPU, step));
     if (event.stepId) ofEvent(event, this.#group('step', owner.user, `user_data:${event.stepId}`));
   }
 
-  /** What a step paid. */
-  paid(step: StatsStep, owner: StatsOwner, category: Statistic, ns: number): void {
-    this.#gathering.ofStep(step, owner).add(category, ns);
+  /** What a step paid. @param category its index */
+  paid(step: StatsStep, owner: StatsOwner, category: number, ns: number): void {
+    this.#gathering.of(owner, NO_CPU, step).add(category, ns);
   }
 
   woken(step: StatsStep, owner: StatsOwner, slice: StoredSlice): void {
-    ofWakeup(slice, this.#gathering.ofStep(step, owner));
+    ofWakeup(slice, this.#gathering.of(owner, NO_CPU, step));
   }
 
   ran(step: StatsStep, owner: StatsOwner, slice: StoredSlice): void {
-    ofSlice(slice, this.#gathering.ofStep(step, owner));
+    ofSlice(slice, this.#gathering.of(owner, NO_CPU, step));
   }
 
   /** @throws PrewakeError PREWAKE_BAD_QUERY where the category or the split is none. */
@@ -120,9 +133,11 @@ export class SlowpathStats {
     }
     const rows: StatsRow[] = [];
     for (const group of merged.values())
-      for (const [statistic, histogram] of group.histograms)
-        if (category === undefined || matches(statistic, category))
+      group.histograms.forEach((histogram, i) => {
+        const statistic = STATISTIC_NAMES[i] as Statistic;
+        if (histogram && (category === undefined || matches(statistic, category)))
           rows.push(row(statistic, group.of, histogram));
+      });
     return rows.sort((a, b) => a.category.localeCompare(b.category) || b.sumNs - a.sumNs);
   }
 

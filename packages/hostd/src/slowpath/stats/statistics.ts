@@ -1,4 +1,4 @@
-import { KERNEL_CATEGORIES } from '@prewake/sdk/protocol';
+import { KERNEL_CATEGORIES, type KernelCategory } from '@prewake/sdk/protocol';
 import {
   Container,
   EventKind,
@@ -9,7 +9,8 @@ import {
   WakeCause,
 } from '../../kernel/slice.ts';
 import { idleExit, readyTime } from '../categories.ts';
-import type { StoredSlice } from '../thread-log.ts';
+import type { StoredSlice } from '../stored-slice.ts';
+import type { Group } from './group.ts';
 
 /** What is kept beside the categories' own times: each answers one question. The part before the first dot groups. */
 const STATISTICS = {
@@ -37,7 +38,15 @@ const STATISTICS = {
   'io_uring.each': ['ns', 'a single request, submit → complete'],
 } as const satisfies Record<string, readonly ['ns' | 'count' | 'kHz', string]>;
 
-export type Statistic = (typeof KERNEL_CATEGORIES)[number] | keyof typeof STATISTICS;
+export type Statistic = KernelCategory | keyof typeof STATISTICS;
+
+/** Each has its index here as a number: the categories come first, in their order. */
+export const STATISTIC_NAMES: readonly Statistic[] = [
+  ...KERNEL_CATEGORIES,
+  ...(Object.keys(STATISTICS) as (keyof typeof STATISTICS)[]),
+];
+
+const indexOf = (statistic: Statistic): number => STATISTIC_NAMES.indexOf(statistic);
 
 export function unitOf(statistic: Statistic): 'ns' | 'count' | 'kHz' {
   return statistic in STATISTICS ? STATISTICS[statistic as keyof typeof STATISTICS][0] : 'ns';
@@ -49,59 +58,79 @@ export function matches(statistic: string, asked: string): boolean {
 }
 
 export const isStatistic = (asked: string): boolean =>
-  [...KERNEL_CATEGORIES, ...Object.keys(STATISTICS)].some((statistic) => matches(statistic, asked));
+  STATISTIC_NAMES.some((statistic) => matches(statistic, asked));
 
-/** What values are added to. */
-export interface Sums {
-  add(statistic: Statistic, value: number): void;
-}
+const S = {
+  wakeupToRun: indexOf('wakeup.to_run'),
+  wakeupWait: indexOf('wakeup.wait'),
+  wakeupIdleState: indexOf('wakeup.idle_state'),
+  frequencyKhz: indexOf('frequency.khz'),
+  timerToWaking: indexOf('timer.to_waking'),
+  workqueueToWaking: indexOf('workqueue.to_waking'),
+  frequencyRamp: indexOf('frequency.ramp'),
+  pageFaultMinor: indexOf('page_fault.minor'),
+  pageFaultMajor: indexOf('page_fault.major'),
+  pageCacheHit: indexOf('page_cache.hit'),
+  pageCacheMiss: indexOf('page_cache.miss'),
+  pageFaultBlock: indexOf('page_fault.block'),
+  vfsBlock: indexOf('vfs.block'),
+  workqueueQueued: indexOf('workqueue.queued'),
+  blockEach: indexOf('block.each'),
+  ioUringEach: indexOf('io_uring.each'),
+  workqueueRuntime: indexOf('workqueue.runtime'),
+  pageFaultEach: indexOf('page_fault.each'),
+  vfsOpen: indexOf('vfs.open'),
+  vfsStat: indexOf('vfs.stat'),
+  vfsReaddir: indexOf('vfs.readdir'),
+  vfsLookup: indexOf('vfs.lookup'),
+};
 
 /** What a wakeup tells, to each that it served. */
-export function ofWakeup(slice: StoredSlice, sums: Sums): void {
+export function ofWakeup(slice: StoredSlice, sums: Group): void {
   if (slice.begin !== SliceBegin.woken || !(slice.known & Known.wakeup)) return;
   const waking = readyTime(slice);
-  sums.add('wakeup.to_run', slice.onAt - waking);
+  sums.add(S.wakeupToRun, slice.onAt - waking);
   if (slice.previousEnd === SliceEnd.sleep && waking > slice.previousOffAt)
-    sums.add('wakeup.wait', waking - slice.previousOffAt);
-  if (slice.known & Known.idle && idleExit(slice) !== 'none') sums.add('wakeup.idle_state', slice.idleState);
-  if (slice.known & Known.frequency && slice.khz > 0) sums.add('frequency.khz', slice.khz);
+    sums.add(S.wakeupWait, waking - slice.previousOffAt);
+  if (slice.known & Known.idle && idleExit(slice) !== 'none') sums.add(S.wakeupIdleState, slice.idleState);
+  if (slice.known & Known.frequency && slice.khz > 0) sums.add(S.frequencyKhz, slice.khz);
   if (slice.eventAt <= 0 || slice.eventAt > waking) return;
   if (slice.cause === WakeCause.timer && slice.known & Known.timer)
-    sums.add('timer.to_waking', waking - slice.eventAt);
+    sums.add(S.timerToWaking, waking - slice.eventAt);
   if (slice.cause === WakeCause.kworker && slice.known & Known.work)
-    sums.add('workqueue.to_waking', Math.max(0, waking - slice.eventAt - slice.workQueuedNs));
+    sums.add(S.workqueueToWaking, Math.max(0, waking - slice.eventAt - slice.workQueuedNs));
 }
 
 /** What a slice tells of what it did. */
-export function ofSlice(slice: StoredSlice, sums: Sums): void {
-  if (slice.rampNs > 0) sums.add('frequency.ramp', slice.rampNs);
+export function ofSlice(slice: StoredSlice, sums: Group): void {
+  if (slice.rampNs > 0) sums.add(S.frequencyRamp, slice.rampNs);
   if (slice.known & Known.faultCount) {
-    if (slice.minorFaults > 0) sums.add('page_fault.minor', slice.minorFaults);
-    if (slice.majorFaults > 0) sums.add('page_fault.major', slice.majorFaults);
+    if (slice.minorFaults > 0) sums.add(S.pageFaultMinor, slice.minorFaults);
+    if (slice.majorFaults > 0) sums.add(S.pageFaultMajor, slice.majorFaults);
   }
   if (slice.known & Known.cache) {
-    if (slice.cacheHits > 0) sums.add('page_cache.hit', slice.cacheHits);
-    if (slice.cacheMisses > 0) sums.add('page_cache.miss', slice.cacheMisses);
+    if (slice.cacheHits > 0) sums.add(S.pageCacheHit, slice.cacheHits);
+    if (slice.cacheMisses > 0) sums.add(S.pageCacheMiss, slice.cacheMisses);
   }
   if (slice.known & Known.block && slice.blockNs > 0) {
-    if (slice.previousInside & Container.fault) sums.add('page_fault.block', slice.blockNs);
-    else if (slice.previousInside & Container.vfs) sums.add('vfs.block', slice.blockNs);
+    if (slice.previousInside & Container.fault) sums.add(S.pageFaultBlock, slice.blockNs);
+    else if (slice.previousInside & Container.vfs) sums.add(S.vfsBlock, slice.blockNs);
   }
 }
 
-const EVENTS: Record<EventKind, Statistic> = {
-  [EventKind.block]: 'block.each',
-  [EventKind.ioUring]: 'io_uring.each',
-  [EventKind.work]: 'workqueue.runtime',
-  [EventKind.fault]: 'page_fault.each',
-  [EventKind.open]: 'vfs.open',
-  [EventKind.stat]: 'vfs.stat',
-  [EventKind.readdir]: 'vfs.readdir',
-  [EventKind.lookup]: 'vfs.lookup',
+const EVENTS: Record<EventKind, number> = {
+  [EventKind.block]: S.blockEach,
+  [EventKind.ioUring]: S.ioUringEach,
+  [EventKind.work]: S.workqueueRuntime,
+  [EventKind.fault]: S.pageFaultEach,
+  [EventKind.open]: S.vfsOpen,
+  [EventKind.stat]: S.vfsStat,
+  [EventKind.readdir]: S.vfsReaddir,
+  [EventKind.lookup]: S.vfsLookup,
 };
 
-export function ofEvent(event: EventRecord, sums: Sums): void {
+export function ofEvent(event: EventRecord, sums: Group): void {
   const statistic = EVENTS[event.kind];
-  if (event.kind === EventKind.work && event.queuedNs) sums.add('workqueue.queued', event.queuedNs);
-  if (statistic) sums.add(statistic, event.durationNs);
+  if (event.kind === EventKind.work && event.queuedNs) sums.add(S.workqueueQueued, event.queuedNs);
+  if (statistic !== undefined) sums.add(statistic, event.durationNs);
 }
