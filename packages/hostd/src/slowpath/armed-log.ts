@@ -5,7 +5,8 @@ interface Span {
 
 /** When which CPU was armed, so that a wakeup can be told covered or not after the fact. Times in nanoseconds. */
 export class ArmedLog {
-  readonly #spans = new Map<string, { cpu: number; spans: Span[] }>();
+  /** By CPU, by guard. */
+  readonly #spans = new Map<number, Map<string, Span[]>>();
   readonly #keepNs: number;
 
   /** @param keepNs how long a closed span is remembered; records arrive later than what they tell. */
@@ -28,24 +29,32 @@ export class ArmedLog {
   }
 
   isCovered(cpu: number, at: number): boolean {
-    for (const log of this.#spans.values()) {
-      if (log.cpu !== cpu && log.cpu !== -1) continue;
-      for (let i = log.spans.length - 1; i >= 0; i--) {
-        const span = log.spans[i] as Span;
-        if (span.to <= at) break;
-        if (span.from <= at) return true;
-      }
-    }
-    return false;
+    return isIn(this.#spans.get(cpu), at) || isIn(this.#spans.get(-1), at);
   }
 
   #log(guard: string, cpu: number): Span[] {
-    const name = `${guard} ${cpu}`;
-    let entry = this.#spans.get(name);
-    if (!entry) {
-      entry = { cpu, spans: [] };
-      this.#spans.set(name, entry);
+    let guards = this.#spans.get(cpu);
+    if (!guards) {
+      guards = new Map();
+      this.#spans.set(cpu, guards);
     }
-    return entry.spans;
+    let log = guards.get(guard);
+    if (!log) {
+      log = [];
+      guards.set(guard, log);
+    }
+    return log;
   }
+}
+
+function isIn(guards: ReadonlyMap<string, readonly Span[]> | undefined, at: number): boolean {
+  if (!guards) return false;
+  for (const spans of guards.values()) {
+    for (let i = spans.length - 1; i >= 0; i--) {
+      const span = spans[i] as Span;
+      if (span.to <= at) break;
+      if (span.from <= at) return true;
+    }
+  }
+  return false;
 }
