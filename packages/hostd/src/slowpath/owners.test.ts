@@ -269,6 +269,20 @@ describe('the thread pool', () => {
     expect(reports[B]?.self.block).toBe(0);
   });
 
+  it('works for a step of another thread no longer than that step lasts', () => {
+    const { attribution, frames, slice, find } = start({ threadRole });
+    attribution.sessionStarted({ id: 's2', tgid: TGID, thread: () => 105 }, us(500));
+    attribution.frame('s2', step(A, 1000, { thread: 105 }));
+    attribution.frame('s2', end(A, 2020));
+    frames(step(B, 2030), end(B, 3000));
+    slice({ ...onPool });
+    slice({ tid: 105, onAt: 1010, offAt: 3000 });
+    slice({ onAt: 2900, offAt: 3000 });
+    const { reports } = find(3000);
+    expect(reports[A]).toMatchObject({ cpuNs: us(10 + 1010), wakeups: { total: 2 } });
+    expect(reports[B]).toMatchObject({ cpuNs: us(20 + 100) });
+  });
+
   it('is not what V8’s own threads are', () => {
     const { frames, slice, find } = start({ threadRole });
     frames(step(A, 1000), pool(1, A, 1500));

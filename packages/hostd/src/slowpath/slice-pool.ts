@@ -1,9 +1,9 @@
 import { StoredSlice } from './stored-slice.ts';
 
-/** So many are kept for later at most: about what half a ring holds. */
-const MOST = 16_384;
-
-/** Objects for slices that are used again and again: a new one for each keeps the garbage collector busy. */
+/**
+ * Objects for slices that are used again and again: a new one for each keeps the garbage collector busy. There are as
+ * many as were ever kept at the same time.
+ */
 export class SlicePool {
   readonly #free: StoredSlice[] = [];
 
@@ -13,7 +13,6 @@ export class SlicePool {
 
   /** Nobody looks at these any more. */
   give(slices: readonly StoredSlice[]): void {
-    for (let i = 0; i < slices.length && this.#free.length < MOST; i++)
-      this.#free.push(slices[i] as StoredSlice);
+    for (const slice of slices) this.#free.push(slice);
   }
 }

@@ -2,8 +2,8 @@ import { Histogram } from './histogram.ts';
 
 /** The histograms of one step, key, CPU, … of one user, by the index of their statistic. */
 export class Group {
-  readonly user: number;
-  readonly of: string;
+  user: number;
+  of: string;
   readonly histograms: (Histogram | undefined)[] = [];
 
   constructor(user: number, of: string) {
@@ -20,6 +20,14 @@ export class Group {
       const theirs = other.histograms[i];
       if (theirs && theirs.count > 0) (this.histograms[i] ?? this.#begin(i)).merge(theirs);
     }
+  }
+
+  /** It is another's from now on. */
+  reuse(user: number, of: string): this {
+    this.user = user;
+    this.of = of;
+    this.clear();
+    return this;
   }
 
   /** Forgets its values, and keeps its room. */

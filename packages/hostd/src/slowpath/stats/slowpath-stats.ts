@@ -135,7 +135,7 @@ export class SlowpathStats {
     for (const group of merged.values())
       group.histograms.forEach((histogram, i) => {
         const statistic = STATISTIC_NAMES[i] as Statistic;
-        if (histogram && (category === undefined || matches(statistic, category)))
+        if (histogram && histogram.count > 0 && (category === undefined || matches(statistic, category)))
           rows.push(row(statistic, group.of, histogram));
       });
     return rows.sort((a, b) => a.category.localeCompare(b.category) || b.sumNs - a.sumNs);
@@ -148,18 +148,24 @@ export class SlowpathStats {
       this.#groups.set(dimension, groups);
     }
     const name = `${user} ${of}`;
-    let group = groups.get(name);
-    const crowded = groups.size >= LIMITS[dimension] / 2;
-    if (group && !crowded) return group;
+    const known = groups.get(name);
     // Last in the map: it has had news. That matters only once somebody may have to go.
-    if (group) groups.delete(name);
-    else {
-      group = new Group(user, of);
-      if (groups.size >= LIMITS[dimension]) groups.delete(groups.keys().next().value as string);
+    if (known && groups.size >= LIMITS[dimension] / 2) {
+      groups.delete(name);
+      groups.set(name, known);
     }
+    if (known) return known;
+    const group = groups.size < LIMITS[dimension] ? new Group(user, of) : oldest(groups).reuse(user, of);
     groups.set(name, group);
     return group;
   }
+}
+
+/** Takes out the group that was longest without news. */
+function oldest(groups: Map<string, Group>): Group {
+  const [name, group] = groups.entries().next().value as [string, Group];
+  groups.delete(name);
+  return group;
 }
 
 function row(statistic: Statistic, of: string, histogram: Histogram): StatsRow {
