@@ -35,8 +35,8 @@ const BEFORE_SLICE =
 
 /** The sums of one step, or of all steps and none (the totals of a session). */
 export class Tally {
-  readonly self = new Float64Array(KERNEL_CATEGORIES.length);
-  readonly counts = new Float64Array(COUNTS.length);
+  readonly self = zeros(KERNEL_CATEGORIES.length);
+  readonly counts = zeros(COUNTS.length);
   /** Slices by what was known of them: nearly always one entry. */
   readonly #byKnown: { readonly known: number; slices: number }[] = [];
   /** Slices whose counts and unplaced times are shared because several steps ran in them. */
@@ -188,3 +188,5 @@ export class Tally {
     return { told, silent };
   }
 }
+
+const zeros = (count: number): number[] => new Array<number>(count).fill(0);
