@@ -44,7 +44,7 @@ export const attrPressure = (resource: string) => `prewake.pressure.${resource}.
 export const ATTR_UNKNOWN = 'prewake.slowpath.unknown';
 
 export const ATTR_COMPLETE = 'prewake.attribution.complete';
-/** Why it is not complete: `held`, `lost`, `open`, `too_many_steps`, `recorder_late`, `recorder_off`, `disconnected`, `flushed`, `overload`. */
+/** Why it is not complete: `held`, `lost`, `open`, `too_many_steps`, `too_many_candidates`, `recorder_late`, `recorder_off`, `disconnected`, `flushed`, `overload`. */
 export const ATTR_INCOMPLETE = 'prewake.attribution.incomplete';
 /** `bpf` or `schedstat` (hostd), `local` (this process's own figures), `none`. */
 export const ATTR_SOURCE = 'prewake.attribution.source';

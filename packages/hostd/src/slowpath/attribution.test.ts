@@ -1,7 +1,43 @@
 import { describe, expect, it } from 'vitest';
 import { Known, SliceBegin, SliceEnd } from '../kernel/slice.ts';
-import { A, B, end, start, step, TGID, us } from './attribution.testkit.ts';
+import { A, B, end, run, start, step, TGID, us } from './attribution.testkit.ts';
 import { ALL_KNOWN } from './make-slice.testkit.ts';
+
+describe('steps that nothing tells apart', () => {
+  const ids = (n: number) => Array.from({ length: n }, (_, i) => (i + 1).toString(16).padStart(16, '0'));
+
+  it('share what they may have paid, and beyond 32 lack it and say so', () => {
+    for (const n of [32, 33]) {
+      const { attribution, frames, slice, find } = start();
+      frames(...ids(n).map((id) => step(id, 1000)));
+      slice({ wakingAt: 2000, onAt: 2100, offAt: 2200 });
+      frames(...ids(n).map((id) => end(id, 2200)));
+      const { reports } = find(2300);
+      const shared = n === 32;
+      for (const id of ids(n))
+        expect(reports[id]).toMatchObject({
+          complete: shared,
+          ...(shared ? { shared: { candidates: n } } : { incomplete: 'too_many_candidates' }),
+          self: { 'wakeup.scheduling': shared ? us(100) : 0 },
+        });
+      attribution.sessionEnded('s1');
+    }
+  });
+
+  it('are told apart by marks, however many they are', () => {
+    const { frames, slice, find } = start();
+    const all = ids(100);
+    frames(...all.map((id) => step(id, 1000)), run(1500, all[7] as string));
+    slice({ wakingAt: 2000, onAt: 2100, offAt: 2200 });
+    frames(...all.map((id) => end(id, 2200)));
+    const { reports } = find(2300);
+    expect(reports[all[7] as string]).toMatchObject({
+      complete: true,
+      self: { 'wakeup.scheduling': us(100) },
+    });
+    expect(reports[all[8] as string]).toMatchObject({ complete: true, self: { 'wakeup.scheduling': 0 } });
+  });
+});
 
 describe('one step alone', () => {
   it('is charged for its wakeup by idle exit and scheduling, with the chain', () => {

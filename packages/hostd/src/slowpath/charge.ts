@@ -29,6 +29,12 @@ export interface ChargeSink {
 /** Whose a thread is, is found out at once for what it did within so long, nanoseconds. */
 const STRETCH = 20e6;
 
+/**
+ * Among more steps than this nothing is shared: it would say little, and hundreds of steps that nobody tells apart
+ * would make each slice cost hundreds of charges.
+ */
+const MOST_CANDIDATES = 32;
+
 const intervals = new Intervals();
 
 /** Charges slices of a thread, from index `first` up to before `end`, to the steps that paid for them. */
@@ -79,6 +85,7 @@ export function divide(
   sink.divided(slice, intervals);
   const woken = servedByWakeup(slice);
   const served = woken ? owners.ofWakeup(thread, index) : [];
+  if (leftOpen(served, slice) || around.some((part) => leftOpen(part.owners, slice))) return;
   for (const step of served) sink.woken(step, slice);
 
   const parts = clip(around, woken ? slice.onAt : slice.start, slice.offAt);
@@ -122,6 +129,13 @@ export function divide(
   }
   const cpuNs = Math.max(0, slice.offAt - slice.onAt);
   for (const step of running) sink.ran(step, slice, Math.min(cpuNs, timeOf(step, onCpu)), everyone);
+}
+
+/** Where there are too many steps to charge, all of them that had a part in the slice lack it, and say so. */
+function leftOpen(steps: readonly StepSpan[], slice: StoredSlice): boolean {
+  if (steps.length <= MOST_CANDIDATES) return false;
+  for (const step of steps) if (step.from <= slice.offAt) step.incomplete ??= 'too_many_candidates';
+  return true;
 }
 
 /** What of an interval is in [from, to]. The collector's time is its own category, whatever the frequency. */

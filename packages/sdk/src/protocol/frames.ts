@@ -172,7 +172,7 @@ export interface ReportFrame {
   step: StepId;
   /** False where records were lost, or the step began before the recorder was attached. */
   complete: boolean;
-  /** Why it is not complete: `lost`, `open` (it ended in a slice that was not over yet), `recorder_late`, `recorder_off`, `too_many_steps`, `held`. */
+  /** Why it is not complete: `lost`, `open` (it ended in a slice that was not over yet), `recorder_late`, `recorder_off`, `too_many_steps`, `too_many_candidates`, `held`. */
   incomplete?: string;
   source: 'bpf' | 'schedstat' | 'none';
   /** Exclusive time for each known category: a known category in which nothing was paid is 0. */
