@@ -5,7 +5,7 @@
 //
 // A thread on HOME_CPU sleeps until a known time, again and again. 1 ms before, a thread on OTHER_CPU sets the limit of
 // HOME_CPU to `n/a` and then does one of: nothing more, interrupts it (by reading a CPU-wide perf event), or wakes a
-// thread there that sleeps again at once. Beside it: no limit, and a limit set before the sleep. The ways take turns.
+// thread there that sleeps again at once, or first for 50 us by a timer. Beside it: no limit, and a limit set before the sleep. The ways take turns.
 // Prints for each wakeup the way and how late it was, in nanoseconds.
 #define _GNU_SOURCE
 #include <errno.h>
@@ -28,8 +28,8 @@
 #define LEAD_US 1000
 #define WAIT_US 12000
 
-enum way { NONE, WRITE, INTERRUPT, THREAD, BEFORE, WAYS };
-static const char *const names[] = { "none", "write", "interrupt", "thread", "before" };
+enum way { NONE, WRITE, INTERRUPT, THREAD, REHEARSAL, BEFORE, WAYS };
+static const char *const names[] = { "none", "write", "interrupt", "thread", "rehearsal", "before" };
 
 static int home, other, limit, event, wakes;
 static char first_limit[16];
@@ -65,7 +65,8 @@ static void *sleep_again(void *unused)
 
 	pin(home);
 	while (read(wakes, &count, sizeof(count)) == sizeof(count))
-		;
+		if (way == REHEARSAL)
+			usleep(50);
 	return unused;
 }
 
@@ -80,11 +81,11 @@ static void *arm(void *unused)
 		go = 0;
 		double at = due;
 
-		if (way == WRITE || way == INTERRUPT || way == THREAD) {
+		if (way != NONE && way != BEFORE) {
 			sleep_until(at - LEAD_US);
 			write_limit("n/a");
 			if ((way == INTERRUPT && read(event, &count, sizeof(count)) < 0) ||
-			    (way == THREAD && write(wakes, &one, sizeof(one)) < 0))
+			    ((way == THREAD || way == REHEARSAL) && write(wakes, &one, sizeof(one)) < 0))
 				perror("kick");
 		}
 		sleep_until(at + 500);

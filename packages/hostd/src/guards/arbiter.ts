@@ -57,8 +57,12 @@ export class Arbiter {
     return this.#pending.size;
   }
 
-  /** Adds a want and writes if it is the strictest; then {@link kick} is due. False: the control could not be armed. Never throws. */
-  want(control: Control, id: number, value: string): boolean {
+  /**
+   * Adds a want and writes if it is the strictest; then {@link kick} is due. Never throws.
+   * @param tell whether a CPU that sleeps is to be told
+   * @returns false where the control could not be armed
+   */
+  want(control: Control, id: number, value: string, tell: boolean): boolean {
     const { key, guard, target } = control;
     let held = this.#held.get(key);
     try {
@@ -72,7 +76,7 @@ export class Arbiter {
       held.wants.set(id, value);
       const others = held.values.get(value) ?? 0;
       held.values.set(value, others + 1);
-      if (others === 0 && this.#settle(held)) this.#kicks.push(held);
+      if (others === 0 && this.#settle(held) && tell) this.#kicks.push(held);
       if (held.lost) this.drop(control, id);
       return !held.lost;
     } catch (error) {

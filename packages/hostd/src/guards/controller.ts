@@ -80,7 +80,7 @@ export class LeaseController implements GuardController {
     this.#priced = undefined;
     if (plan.length === 0 || !watch.ready(now)) return refused;
     const parts = plan.filter((part, i) => {
-      const armed = arbiter.want(part, id, part.wanted);
+      const armed = arbiter.want(part, id, part.wanted, window.awake !== true);
       if (plan[i + 1]?.guard !== part.guard) arbiter.kick();
       return armed;
     });

@@ -2,7 +2,10 @@ import koffi from 'koffi';
 import { affinityMask } from './affinity.ts';
 import { checked, errnoNamed, libc, syscallFailed } from './libc.ts';
 
-/** A real-time signal that neither Node nor libuv uses. */
+/**
+ * A real-time signal that neither Node nor libuv uses. Its number is also how many microseconds a kicked thread sleeps:
+ * the handler is usleep(3), and a handler's argument is its signal.
+ */
 const SIGNAL = 50;
 /** Room for a sem_t of any 64-bit Linux libc, bytes. */
 const SEM_BYTES = 64;
@@ -27,13 +30,16 @@ let loaded: Pthreads | undefined;
 
 /**
  * Makes a CPU that sleeps go through its idle loop anew, so that it sees a new limit: a thread that is pinned to it
- * is woken, and sleeps again.
+ * is woken, sleeps for some 50 µs, is woken by that timer, and sleeps again.
  *
  * An interrupt alone is not enough. A CPU that idles has stopped its tick, and an interrupt without a reschedule
  * leaves it stopped (`tick_nohz_idle_exit` is called when the idle task is left, kernel/sched/idle.c), so that the
  * wakeup that is waited for would pay for starting it again: bench `kick` compares the two.
  *
- * The thread runs no JavaScript: it waits for a semaphore in libc, and a signal whose handler does nothing wakes it.
+ * The short sleep is a rehearsal. A CPU that comes out of a deep state has cold caches, and what the next wakeup runs
+ * through (the timer's interrupt, waking, the switch, the recorder's programs) is in them again once it has been run.
+ *
+ * The thread runs no JavaScript: it waits for a semaphore in libc, and a signal wakes it.
  * Threads are started at first use and kept; they cost nothing while they sleep.
  */
 export class CpuKicker {
@@ -101,8 +107,8 @@ function succeeded(result: number, what: string): void {
 function pthreads(): Pthreads {
   if (loaded) return loaded;
   const self = koffi.load(null);
-  // A handler that libc brings along: abs() takes an int and does nothing with it. SA_RESTART is signal()'s default.
-  libc().signal(SIGNAL, Number(self.symbol('abs', 'void *')));
+  // A handler that libc brings along, and that only makes a system call. SA_RESTART is signal()'s default.
+  libc().signal(SIGNAL, Number(self.symbol('usleep', 'void *')));
   loaded = {
     pthread_create: self.func('int pthread_create(_Out_ uint64_t *, void *, void *, void *)'),
     pthread_setaffinity_np: self.func('int pthread_setaffinity_np(uint64_t, size_t, void *)'),

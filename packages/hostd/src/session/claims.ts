@@ -72,8 +72,17 @@ export class Claims {
     return this.#options.cpusOf(tgid, tid, this.#options.now());
   }
 
-  /** @param thread as the client names it */
-  open(claimant: Claimant, thread: number | undefined, reason: string, lengthUs: number): Claim | Refusal {
+  /**
+   * @param thread as the client names it
+   * @param awake it runs just now
+   */
+  open(
+    claimant: Claimant,
+    thread: number | undefined,
+    reason: string,
+    lengthUs: number,
+    awake = false,
+  ): Claim | Refusal {
     const { guards, cpusOf, idleLatencyUs, now } = this.#options;
     const task = claimant.task(thread);
     const at = now();
@@ -83,6 +92,7 @@ export class Claims {
       cpus: cpusOf(task.tgid, task.tid, at),
       tasks: [task],
       latencyUs: idleLatencyUs,
+      awake,
       expiresAt: at + lengthUs + LEASE_GRACE_US,
     };
     const account = this.#account(claimant, task.tid, request);

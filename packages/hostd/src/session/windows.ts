@@ -307,7 +307,7 @@ export class Windows {
       running.deadline = deadlines.at(until, () => this.#endActive(session));
       return;
     }
-    const claim = claims.open(wait.claimant, wait.frame.thread, `active ${session}`, activeWindowUs);
+    const claim = claims.open(wait.claimant, wait.frame.thread, `active ${session}`, activeWindowUs, true);
     if ('granted' in claim) this.#refuse(wait, claim, now());
     else this.#active.set(session, { claim, deadline: deadlines.at(until, () => this.#endActive(session)) });
   }
