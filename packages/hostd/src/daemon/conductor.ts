@@ -78,6 +78,7 @@ export class Conductor implements FrameHandler {
   #attribute(): void {
     this.#reports.whileAwake();
     for (const { session, frame, reported } of this.#told.splice(0)) {
+      this.#reports.agentAwake(session);
       if (reported) this.#reports.stepEnding(session, (frame as StepEndFrame).id);
       // Counters know only what was added since they were last read.
       if (frame.type === 'step' && this.#counting) this.#reports.drain();

@@ -50,24 +50,37 @@ function reportsOfOne() {
     await setImmediate();
     await setImmediate();
   };
-  return { at, looks, timer };
+  return { at, looks, reports, timer };
 }
 
 it('looks for the end of a step where hostd is awake anyway, but not too soon', async () => {
   const { at, looks } = reportsOfOne();
-  await at(999, true);
+  await at(2499, true);
   expect(looks).toEqual([]);
-  await at(1000, true);
-  expect(looks).toEqual([1000]);
-  await at(1500, true);
-  await at(2000, true);
-  expect(looks).toEqual([1000, 2000]);
+  await at(2500, true);
+  expect(looks).toEqual([2500]);
+  await at(3000, true);
+  await at(5000, true);
+  expect(looks).toEqual([2500, 5000]);
 });
 
-it('wakes for it where nothing else does, ever less often, until it is given up', async () => {
+it('wakes for it where nothing else does, until it is given up', async () => {
   const { at, looks, timer } = reportsOfOne();
-  for (let i = 0; i < 4; i++) await at((timer.due as number) - 1_000_000);
-  expect(looks).toEqual([20_000, 40_000, 80_000, 155_000]);
+  for (let i = 0; i < 3; i++) await at((timer.due as number) - 1_000_000);
+  expect(looks).toEqual([50_000, 100_000, 155_000]);
   // Attribution has told what it knows: nothing is waited for but the agent, for whom the report is.
   expect(timer.due).toBeUndefined();
+});
+
+it('sends a report by itself only where the agent says nothing meanwhile', async () => {
+  const { at, reports, timer } = reportsOfOne();
+  await at(155_000, true);
+  const sent: number[] = [];
+  const session = { id: 's1', sendWhenAwake() {}, flush: () => sent.push(1) } as unknown as Session;
+  reports.stepEnding(session, 'f'.repeat(16));
+  reports.agentAwake(session);
+  expect(timer.due).toBeUndefined();
+  reports.stepEnding(session, 'f'.repeat(16));
+  await at((timer.due as number) - 1_000_000);
+  expect(sent).toEqual([1]);
 });

@@ -8,9 +8,10 @@ import type { Sessions } from './sessions.ts';
 
 /**
  * When to look for the slice in which a step ended, microseconds after the look before. With the wait for the agent
- * below it stays within the 250 ms for which the SDK holds a span.
+ * below it stays within the 250 ms for which the SDK holds a span. The first gives an agent whose steps follow each
+ * other the time to wake hostd itself.
  */
-const LOOKS_US = [20_000, 20_000, 40_000, 75_000];
+const LOOKS_US = [50_000, 50_000, 55_000];
 /** After this part of that time hostd looks where it is awake anyway: it need not wake for it. */
 const EARLIEST = 0.05;
 /** A report that is ready waits this long for the agent to be awake anyway, microseconds. */
@@ -81,9 +82,16 @@ export class Reports {
     });
   }
 
-  sessionEnded(session: Session): void {
-    this.#deadlines.cancel(this.#flushes.get(session));
+  /** The agent has sent something: what waited for that has gone along with the answer. */
+  agentAwake(session: Session): void {
+    const flush = this.#flushes.get(session);
+    if (!flush) return;
+    this.#deadlines.cancel(flush);
     this.#flushes.delete(session);
+  }
+
+  sessionEnded(session: Session): void {
+    this.agentAwake(session);
   }
 
   /**
