@@ -10,7 +10,8 @@ export class GuardLedger {
   readonly #events: EventStream;
   readonly #log: Log;
   readonly #now: () => Micros;
-  readonly #since = new Map<string, { guard: string; at: Micros }>();
+  /** What is held. `cpu`: -1 for a guard that is on no single CPU. */
+  readonly #since = new Map<string, { guard: string; cpu: number; at: Micros }>();
   readonly #seconds = new Map<string, number>();
   foreignWriters = 0;
 
@@ -34,6 +35,10 @@ export class GuardLedger {
           'warn',
         );
         return;
+      case 'void':
+        // Told of one by one hereafter, as of then.
+        for (const name of this.#since.keys()) this.#letGo(name, event.by);
+        return;
       case 'failed':
         this.#log(`${event.guard}: ${event.message} (${event.code})`, 'warn');
         return;
@@ -53,20 +58,28 @@ export class GuardLedger {
   #held(event: Extract<GuardEvent, { type: 'armed' | 'released' }>): void {
     const { guard, target, at } = event;
     const name = `${guard} ${JSON.stringify(target)}`;
-    const cpu = target.type === 'cpu' ? target.cpu : -1;
-    // Only idle guards change how a CPU wakes.
-    const covers = guard.startsWith('idle.');
-    if (event.type === 'armed') {
-      if (!this.#since.has(name)) this.#since.set(name, { guard, at });
-      if (covers) this.armed.armed(guard, cpu, at * 1000);
+    if (event.type === 'released') {
+      this.#letGo(name, at);
       return;
     }
+    const cpu = target.type === 'cpu' ? target.cpu : -1;
+    if (!this.#since.has(name)) this.#since.set(name, { guard, cpu, at });
+    if (covers(guard)) this.armed.armed(guard, cpu, at * 1000);
+  }
+
+  #letGo(name: string, at: Micros): void {
     const since = this.#since.get(name);
+    if (!since) return;
+    const { guard, cpu } = since;
     this.#since.delete(name);
-    if (since) this.#seconds.set(guard, (this.#seconds.get(guard) ?? 0) + (at - since.at) / 1e6);
-    if (covers) this.armed.released(guard, cpu, at * 1000);
+    const seconds = Math.max(0, at - since.at) / 1e6;
+    this.#seconds.set(guard, (this.#seconds.get(guard) ?? 0) + seconds);
+    if (covers(guard)) this.armed.released(guard, cpu, at * 1000);
   }
 }
+
+/** Only idle guards change how a CPU wakes. */
+const covers = (guard: string) => guard.startsWith('idle.');
 
 /** A CPU's controls can be read by all in sysfs; whose thread is armed, and which session's lease ran out, cannot. */
 function audience(event: GuardEvent): number {

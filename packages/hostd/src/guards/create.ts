@@ -85,8 +85,8 @@ export async function createGuardController(options: GuardControllerOptions): Pr
     journal,
     guardian: link,
     signature: () => machineSignature(kernel.files),
-    onVoid(why) {
-      emit({ type: 'void', reason: why, at: clock.now() });
+    onVoid(why, by) {
+      emit({ type: 'void', reason: why, at: clock.now(), by });
       controller.releaseAll();
       if (why === 'restored') return;
       // An event on a CPU that was offline meanwhile is dead.

@@ -146,7 +146,13 @@ export type GuardEvent =
   | { type: 'foreign_writer'; guard: GuardId; target: Target; found: string; ours: string; at: number }
   | { type: 'expired'; owner: string; reason: string; at: number }
   /** All leases were dropped at once: the guardian or `prewake restore` restored, a suspend, hotplug or driver change. */
-  | { type: 'void'; reason: 'restored' | 'suspend' | 'machine'; at: number }
+  | {
+      type: 'void';
+      reason: 'restored' | 'suspend' | 'machine';
+      at: number;
+      /** By when they had been let go: `at`, or sooner where a hostd that did not answer learns of it afterwards. */
+      by: number;
+    }
   /** The guardian died and is being started again (`down`), or is there (`ready`). Nothing is armed without it. */
   | { type: 'guardian'; state: 'ready' | 'down'; at: number }
   | { type: 'failed'; guard: GuardId; target: Target; code: string; message: string; at: number };

@@ -16,7 +16,8 @@ export interface WatchOptions {
   guardian: GuardianEnd | undefined;
   /** What must not change under a lease: drivers, their modes, the CPUs online. */
   signature: () => string;
-  onVoid: (reason: 'restored' | 'suspend' | 'machine') => void;
+  /** @param by when the leases had lost what they held, at the latest */
+  onVoid: (reason: 'restored' | 'suspend' | 'machine', by: number) => void;
   /** Called with each heartbeat: to look at what the kernel had not applied yet. */
   onTick: () => void;
 }
@@ -25,6 +26,8 @@ export interface WatchOptions {
 const BEAT_MS = 250;
 /** Without a heartbeat for this long the guardian restores, milliseconds. */
 export const STALL_MS = 700;
+/** A guardian that hears no heartbeat has restored after this long, microseconds. */
+const RESTORED_US = 1_000_000;
 /** Once a heartbeat is this late, hostd asks whether the guardian has restored, microseconds. */
 const LATE_US = 400_000;
 /** The guardian is told of the end of arming only after a pause, so that a busy hostd does not tell it each time. */
@@ -93,11 +96,11 @@ export class Watch {
     const { clock, guardian, journal, signature, onVoid, onTick } = this.#options;
     const now = clock.now();
     this.#settleSuspend(true);
-    if (journal?.voided()) onVoid('restored');
+    if (journal?.voided()) onVoid('restored', this.#restoredBy(now));
     const seen = signature();
     if (seen !== this.#signature) {
       this.#signature = seen;
-      onVoid('machine');
+      onVoid('machine', now);
     }
     onTick();
     if (this.#restSince !== undefined && now - this.#restSince >= LINGER_US) {
@@ -111,13 +114,18 @@ export class Watch {
   }
 
   #settleRestored(now: number): void {
-    if (now - this.#lastBeat > LATE_US && this.#options.journal?.voided()) this.#options.onVoid('restored');
+    if (now - this.#lastBeat > LATE_US && this.#options.journal?.voided())
+      this.#options.onVoid('restored', this.#restoredBy(now));
+  }
+
+  #restoredBy(now: number): number {
+    return Math.min(now, this.#lastBeat + RESTORED_US);
   }
 
   #settleSuspend(armed: boolean): void {
     const suspended = this.#options.clock.suspended();
     if (suspended - this.#suspended < SUSPEND_US) return;
     this.#suspended = suspended;
-    if (armed) this.#options.onVoid('suspend');
+    if (armed) this.#options.onVoid('suspend', this.#options.clock.now());
   }
 }

@@ -1,0 +1,28 @@
+import { expect, it } from 'vitest';
+import { EventStream } from './event-stream.ts';
+import { GuardLedger } from './guard-ledger.ts';
+
+const cpu = { type: 'cpu', cpu: 1 } as const;
+
+it('counts what was held until it was let go, and not until hostd learned of that', () => {
+  let now = 0;
+  const ledger = new GuardLedger(
+    new EventStream(),
+    () => {},
+    () => now,
+  );
+  const armed = () => Object.fromEntries(ledger.armedSeconds());
+  const idle = { guard: 'idle.cpu', target: cpu, value: 'n/a' } as const;
+  ledger.guardEvent({ type: 'armed', ...idle, at: 1e6 });
+  now = 1.5e6;
+  expect(armed()).toEqual({ 'idle.cpu': 0.5 });
+  // Stopped, and restored by the guardian meanwhile.
+  now = 60e6;
+  ledger.guardEvent({ type: 'void', reason: 'restored', at: now, by: 2e6 });
+  ledger.guardEvent({ type: 'released', ...idle, at: now });
+  expect(armed()).toEqual({ 'idle.cpu': 1 });
+  expect([1.9e9, 2.1e9].map((ns) => ledger.armed.isCovered(1, ns))).toEqual([true, false]);
+  ledger.guardEvent({ type: 'armed', ...idle, at: 61e6 });
+  ledger.guardEvent({ type: 'released', ...idle, at: 62e6 });
+  expect(armed()).toEqual({ 'idle.cpu': 2 });
+});
