@@ -175,8 +175,9 @@ export class Session implements Claimant {
 
   #read(chunk: Buffer): void {
     if (this.#closed) return;
+    // Nothing in it was written later.
+    const now = this.#now();
     const error = this.#splitter.push(chunk, (line) => {
-      const now = this.#now();
       const frame = parseClientFrame(line, now);
       this.counters.frames++;
       const flaw = frame instanceof ProtocolError ? frame : this.#accept(frame, now);
