@@ -1,5 +1,5 @@
 import { type Micros, monotonicMicros } from '@prewake/sdk/protocol';
-import { createGuardController, type GuardConfig, type MachineGuards } from '../guards/index.ts';
+import { type GuardConfig, type MachineGuards, startGuardController } from '../guards/index.ts';
 import { Alarm } from '../kernel/alarm.ts';
 import { openRecorder } from '../kernel/bpf/index.ts';
 import { OwnPlacement } from '../kernel/own-placement.ts';
@@ -71,18 +71,18 @@ export async function makeParts(config: HostdConfig, options: PartsOptions): Pro
   const events = new EventStream();
   const deadlines = new Deadlines(now, timerFor(now));
   const ledger = new GuardLedger(events, log, now);
-  // Its guardian starts while BPF programs are loaded.
-  const starting = createGuardController({
+  const guards = await startGuardController({
     runtimeDir: config.runtimeDir,
     config: guardConfig(config),
     dryRun: options.dryRun,
   });
+  // In one go, and meanwhile the guardian starts on another CPU.
   const recorder = openRecorder({
     ringBytes: config.recorder.ringBytes,
     sources: SOURCES[config.recorder.source],
     ...(config.recorder.events === 'all' && { events: Object.values(EventKind) }),
   });
-  const guards = await starting;
+  await guards.guardianReady;
   guards.onEvent = (event) => ledger.guardEvent(event);
   const stats = new SlowpathStats();
   const attribution = new Attribution({

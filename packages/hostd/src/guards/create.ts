@@ -38,6 +38,8 @@ export interface MachineGuards extends GuardController {
   readonly reason: string | undefined;
   /** What the journal of a predecessor held, and what became of it. */
   readonly replayed: RestoreReport;
+  /** When the guardian watches, or has not said so in time. Nothing may be armed before. */
+  readonly guardianReady: Promise<unknown>;
   /** The guardian's pid, while there is one. */
   readonly guardianPid: number | undefined;
   /** The guards that are armed by a window. */
@@ -46,11 +48,18 @@ export interface MachineGuards extends GuardController {
   configure(config: GuardConfig): void;
 }
 
+/** The lease controller as {@link startGuardController} gives it, once its guardian watches. */
+export async function createGuardController(options: GuardControllerOptions): Promise<MachineGuards> {
+  const guards = await startGuardController(options);
+  await guards.guardianReady;
+  return guards;
+}
+
 /**
  * Restores what a predecessor left behind, picks the guards for this machine, starts the guardian and returns
  * the lease controller. Never throws for what the machine lacks: it observes then, and says why.
  */
-export async function createGuardController(options: GuardControllerOptions): Promise<MachineGuards> {
+export async function startGuardController(options: GuardControllerOptions): Promise<MachineGuards> {
   const { root = '/', runtimeDir, clock = systemClock, dryRun = false } = options;
   const kernel = openKernel(root, { tap: options.tap, dryRun });
   const settings = { capacity: 0 };
@@ -118,6 +127,7 @@ export async function createGuardController(options: GuardControllerOptions): Pr
     mode,
     reason,
     replayed,
+    guardianReady: link?.whenReady(5000) ?? Promise.resolve(),
     guardianPid: () => link?.pid,
     configure: (config) => selection.configure(config),
   });
@@ -125,7 +135,6 @@ export async function createGuardController(options: GuardControllerOptions): Pr
     const guard = guards.get(claim.guard);
     if (guard && mode === 'arm') arbiter.adopt(guard, claim);
   }
-  await link?.whenReady(5000);
   return controller;
 
   async function takeControls(): Promise<Controls> {
@@ -179,7 +188,7 @@ interface Controls {
   replayed?: RestoreReport;
 }
 
-type About = Pick<MachineGuards, 'mode' | 'reason' | 'replayed' | 'configure'> & {
+type About = Pick<MachineGuards, 'mode' | 'reason' | 'replayed' | 'guardianReady' | 'configure'> & {
   guardianPid: () => number | undefined;
 };
 
@@ -187,6 +196,7 @@ class MachineController extends LeaseController implements MachineGuards {
   readonly mode: MachineGuards['mode'];
   readonly reason: string | undefined;
   readonly replayed: RestoreReport;
+  readonly guardianReady: MachineGuards['guardianReady'];
   readonly configure: MachineGuards['configure'];
   readonly #leases: LeaseControllerOptions;
   readonly #guardianPid: () => number | undefined;
@@ -198,6 +208,7 @@ class MachineController extends LeaseController implements MachineGuards {
     this.mode = about.mode;
     this.reason = about.reason;
     this.replayed = about.replayed;
+    this.guardianReady = about.guardianReady;
     this.configure = about.configure;
   }
 
