@@ -1,5 +1,6 @@
-import { type ClientRequest, type IncomingMessage, request } from 'node:http';
+import type { ClientRequest, IncomingMessage } from 'node:http';
 import { PrewakeError, type PrewakeErrorCode, socketCandidates } from '@prewake/sdk/protocol';
+import { request } from '../daemon/node-http.ts';
 
 /** A stopped or stalled hostd accepts connections and says nothing. */
 const ANSWER_TIMEOUT_MS = 5000;

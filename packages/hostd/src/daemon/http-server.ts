@@ -1,8 +1,9 @@
-import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import type { IncomingMessage, Server, ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
 import { HEADER, negotiateVersion, PrewakeError, SESSION_PATH, UPGRADE_OFFER } from '@prewake/sdk/protocol';
 import { type Peer, peerOf, uidOf } from '../kernel/peer.ts';
 import { Crowd } from './crowd.ts';
+import { createServer } from './node-http.ts';
 
 /** Connections that are no session (requests, readers of events, the silent) of one user at a time. */
 const MAX_CONNECTIONS_PER_USER = 256;

@@ -1,6 +1,7 @@
-import { createServer, type Server } from 'node:http';
+import type { Server } from 'node:http';
 import { PrewakeError } from '@prewake/sdk/protocol';
 import type { Metrics } from './metrics.ts';
+import { createServer } from './node-http.ts';
 import { sendMetrics } from './routes.ts';
 
 /**
