@@ -91,7 +91,7 @@ export class Conductor implements FrameHandler {
     this.#reports.sessionEnded(session);
     this.#windows.sessionEnded(session, session.openWaits.keys());
     this.#attribution.sessionEnded(session.id);
-    this.#metrics.frameErrors.inc(session.counters.errors);
+    this.#metrics.frameErrors += session.counters.errors;
     this.#events.emit(() => ({
       type: 'session_end',
       uid: session.peer.uid,

@@ -103,8 +103,8 @@ const statusOf = (error: unknown): number =>
 /** `GET /metrics`, also served on a TCP port where the configuration asks for one. */
 export async function sendMetrics(response: ServerResponse, metrics: Metrics): Promise<void> {
   try {
-    const text = await metrics.text();
-    response.writeHead(200, { 'content-type': metrics.contentType });
+    const { contentType, text } = await metrics.page();
+    response.writeHead(200, { 'content-type': contentType });
     response.end(text);
   } catch (error) {
     sendError(response, error);
