@@ -1,5 +1,5 @@
 import { type Micros, monotonicMicros } from '@prewake/sdk/protocol';
-import { type GuardConfig, type MachineGuards, startGuardController } from '../guards/index.ts';
+import type { MachineGuards } from '../guards/index.ts';
 import { Alarm } from '../kernel/alarm.ts';
 import { openRecorder } from '../kernel/bpf/index.ts';
 import { OwnPlacement } from '../kernel/own-placement.ts';
@@ -58,25 +58,20 @@ const SOURCES = {
 } as const satisfies Record<HostdConfig['recorder']['source'], readonly Recorder['source'][]>;
 
 export interface PartsOptions {
-  dryRun: boolean;
+  /** Started, and perhaps not ready. */
+  guards: MachineGuards;
   log: Log;
   onSessionEnded: (session: Session) => void;
 }
 
-/** Makes every part; nothing listens yet. Restores what a predecessor left on the machine. */
+/** Makes every other part; nothing listens yet. */
 export async function makeParts(config: HostdConfig, options: PartsOptions): Promise<Parts> {
-  const { log } = options;
+  const { guards, log } = options;
   const now = monotonicMicros;
   const sessions = new Sessions();
   const events = new EventStream();
   const deadlines = new Deadlines(now, timerFor(now));
   const ledger = new GuardLedger(events, log, now);
-  const guards = await startGuardController({
-    runtimeDir: config.runtimeDir,
-    config: guardConfig(config),
-    dryRun: options.dryRun,
-  });
-  // In one go, and meanwhile the guardian starts on another CPU.
   const recorder = openRecorder({
     ringBytes: config.recorder.ringBytes,
     sources: SOURCES[config.recorder.source],
@@ -160,12 +155,6 @@ const timerFor =
       return new HoppingTimer(now, fire);
     }
   };
-
-/** What a guard costs is part of the budget's configuration, and what the lease controller asks for. */
-export const guardConfig = ({ guards, budget }: HostdConfig): GuardConfig => ({
-  ...guards,
-  weights: budget.weights,
-});
 
 /** Home, where the thread last ran, and where its last completion was handled, if that is another CPU. */
 function cpusOf(home: number, completion: number): number[] {
