@@ -23,6 +23,8 @@ export interface Libbpf {
   /** The running kernel's BTF, to ask whether a type is there; null where the kernel has none. */
   kernelTypes(): Pointer | null;
   hasType(types: Pointer, name: string, kind: BtfKind): boolean;
+  /** Loads an fentry program that does nothing: its file descriptor. */
+  loadFentry(types: Pointer, func: string): number;
   freeTypes(types: Pointer): void;
   errno(): number;
 }
@@ -30,6 +32,25 @@ export interface Libbpf {
 /** include/uapi/linux/btf.h */
 export const BtfKind = { typedef: 8, func: 12 } as const;
 export type BtfKind = (typeof BtfKind)[keyof typeof BtfKind];
+
+/** include/uapi/linux/bpf.h */
+const PROG_TYPE_TRACING = 26;
+const TRACE_FENTRY = 24;
+/** `r0 = 0; exit` */
+const NOTHING = Buffer.from('b7000000000000009500000000000000', 'hex');
+
+/** As much of libbpf's bpf_prog_load_opts as is set here; it is told the size. */
+const LoadOptions = koffi.struct({
+  sz: 'size_t',
+  attempts: 'int',
+  expected_attach_type: 'uint32',
+  prog_btf_fd: 'uint32',
+  prog_flags: 'uint32',
+  prog_ifindex: 'uint32',
+  kern_version: 'uint32',
+  attach_btf_id: 'uint32',
+  attach_prog_fd: 'uint32',
+});
 
 let loaded: Libbpf | undefined;
 
@@ -52,6 +73,10 @@ function load(): Libbpf {
   silence(null);
   const find = library.func('btf__find_by_name_kind', 'int', ['void *', 'str', 'uint32']);
   const openFile = library.func('bpf_object__open_file', 'void *', ['str', 'void *']);
+  const loadProgram = library.func('bpf_prog_load', 'int', [
+    ...['uint32', 'str', 'str', 'void *', 'size_t'],
+    koffi.pointer(LoadOptions),
+  ]);
   const attachIterator = library.func('bpf_program__attach_iter', 'void *', ['void *', 'void *']);
   return {
     openFile: (path) => openFile(path, null),
@@ -70,6 +95,12 @@ function load(): Libbpf {
     setMaxEntries: library.func('bpf_map__set_max_entries', 'int', ['void *', 'uint32']),
     kernelTypes: library.func('btf__load_vmlinux_btf', 'void *', []),
     hasType: (types, name, kind) => find(types, name, kind) > 0,
+    loadFentry: (types, func) =>
+      loadProgram(PROG_TYPE_TRACING, 'pw_nothing', 'GPL', NOTHING, NOTHING.length / 8, {
+        ...{ sz: koffi.sizeof(LoadOptions), attempts: 0, expected_attach_type: TRACE_FENTRY },
+        ...{ prog_btf_fd: 0, prog_flags: 0, prog_ifindex: 0, kern_version: 0, attach_prog_fd: 0 },
+        attach_btf_id: find(types, func, BtfKind.func),
+      }),
     freeTypes: library.func('btf__free', 'void', ['void *']),
     errno: () => koffi.errno(),
   };

@@ -1,4 +1,5 @@
 import { closeSync, readSync } from 'node:fs';
+import { constants } from 'node:os';
 import { PrewakeError } from '@prewake/sdk/protocol';
 import { BtfKind, type Libbpf, libbpf, type Pointer } from './libbpf.ts';
 import { errorName } from './mapping.ts';
@@ -102,24 +103,44 @@ function loadError(doing: string, errno: number): PrewakeError {
   );
 }
 
-/** Which of these programs have something to attach to, by the running kernel's BTF. */
-export function presentPrograms(programs: readonly Program[]): Set<string> {
+export interface Present {
+  /** The programs that have something to attach to, by the running kernel's BTF. */
+  programs: Set<string>;
+  /** Why no function's entry can be attached to at all, where the kernel forbids it. */
+  fentry: Refusal | undefined;
+}
+
+/** What the running kernel has of these programs' needs. */
+export function presentPrograms(programs: readonly Program[]): Present {
   const lib = libbpf();
   const types = lib.kernelTypes();
   if (!types) throw new PrewakeError('PREWAKE_BTF_MISSING', 'the kernel has no BTF (CONFIG_DEBUG_INFO_BTF)');
   try {
     const present = new Set<string>([SEED]);
+    // Each look-up goes through the whole of BTF, and many programs attach to the same.
+    const found = new Map<string, boolean>();
     for (const { name, tracepoint, func } of programs) {
-      const found =
-        tracepoint !== undefined
-          ? lib.hasType(types, `btf_trace_${tracepoint}`, BtfKind.typedef)
-          : func === undefined || lib.hasType(types, func, BtfKind.func);
-      if (found) present.add(name);
+      const type = tracepoint === undefined ? func : `btf_trace_${tracepoint}`;
+      const kind = tracepoint === undefined ? BtfKind.func : BtfKind.typedef;
+      if (type !== undefined && !found.has(type)) found.set(type, lib.hasType(types, type, kind));
+      if (type === undefined || found.get(type)) present.add(name);
     }
-    return present;
+    return {
+      programs: present,
+      fentry: forbidden(lib, types, programs.find((one) => one.func && found.get(one.func))?.func),
+    };
   } finally {
     lib.freeTypes(types);
   }
+}
+
+/** Asked with a program that does nothing: loading the whole object to be refused takes 25 ms. */
+function forbidden(lib: Libbpf, types: Pointer, func: string | undefined): Refusal | undefined {
+  if (func === undefined) return undefined;
+  const fd = lib.loadFentry(types, func);
+  if (fd >= 0) closeSync(fd);
+  // Anything else may be this one function's.
+  return fd === -constants.errno.EPERM ? loadError('load', -fd).message : undefined;
 }
 
 /** The names with `pw_switch` exchanged for its variant of before Linux 5.18. */

@@ -46,7 +46,7 @@ class Prober implements Sources {
 
   constructor(options: ProbeOptions) {
     this.#options = options;
-    const present = presentPrograms([
+    const { programs: present, fentry } = presentPrograms([
       ...CORE_PROGRAMS,
       ...PROGRAM_GROUPS.flatMap((group) => requirements(group)),
     ]);
@@ -58,6 +58,12 @@ class Prober implements Sources {
     }
     this.#core = new Set([SEED, ...CORE_PROGRAMS.map((program) => program.name)]);
     this.#groups = PROGRAM_GROUPS.filter((group) => this.#isPresent(group, present));
+    if (fentry) this.#refuseFentry(fentry);
+  }
+
+  #refuseFentry(refusal: string): void {
+    for (const group of this.#groups)
+      if (group.tier === 'fentry') this.#refusals.set(group, `fentry: ${refusal}`);
   }
 
   #isPresent(group: ProgramGroup, present: ReadonlySet<string>): boolean {
@@ -93,9 +99,7 @@ class Prober implements Sources {
     if (all instanceof LoadedObject) return all;
     // Some kernels refuse fentry as a whole.
     const before = new Map(this.#refusals);
-    for (const group of this.#groups) {
-      if (group.tier === 'fentry') this.#refusals.set(group, `fentry: ${all.message}`);
-    }
+    this.#refuseFentry(all.message);
     const without = this.#tryLoad(this.#core, this.#best());
     if (without instanceof LoadedObject) return without;
     this.#refusals = before;
