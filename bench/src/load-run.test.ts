@@ -9,6 +9,7 @@ const run: LoadRun = {
   waits: 2000,
   armed: 2000,
   onTime: 1990,
+  warm: { waits: 1000, onTime: 990 },
   cpu: 0.1,
   early: 60,
   late: 60,
@@ -20,7 +21,8 @@ it('a rate holds when nothing is missing and windows are on time, unopened ones 
   expect(holds({ ...run, report: { ...run.report, errors: 1 } })).toBe(false);
   expect(holds({ ...run, report: { ...run.report, closed: 1 } })).toBe(false);
   expect(holds({ ...run, report: { ...run.report, rate: 900 } })).toBe(false);
-  expect(holds({ ...run, armed: 1900, onTime: 1900 })).toBe(false);
+  expect(holds({ ...run, armed: 1900, onTime: 1900 })).toBe(true); // before it was warm
+  expect(holds({ ...run, warm: { waits: 1000, onTime: 989 } })).toBe(false);
 });
 
 it('memory is compared after the first five seconds', () => {
