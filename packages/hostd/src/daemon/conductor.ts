@@ -77,8 +77,10 @@ export class Conductor implements FrameHandler {
 
   #attribute(): void {
     this.#reports.whileAwake();
-    for (const { session, frame, reported } of this.#told.splice(0)) {
-      this.#reports.agentAwake(session);
+    const told = this.#told.splice(0);
+    // First of all: what is found below has not gone along with these frames' answer.
+    for (const { session } of told) this.#reports.agentAwake(session);
+    for (const { session, frame, reported } of told) {
       if (reported) this.#reports.stepEnding(session, (frame as StepEndFrame).id);
       // Counters know only what was added since they were last read.
       if (frame.type === 'step' && this.#counting) this.#reports.drain();

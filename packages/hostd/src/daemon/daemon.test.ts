@@ -86,6 +86,17 @@ describe('a session', () => {
     expect(report).toMatchObject({ complete: false, incomplete: 'too_many_steps' });
   });
 
+  it('is told of a step that is not followed, whatever came along with its end', async () => {
+    await start();
+    const client = await connect();
+    const ids = Array.from({ length: 513 }, stepId);
+    client.send(...ids.map((id) => step(id, { report: id === ids.at(-1) })));
+    const at = monotonicMicros();
+    client.send({ type: 'step_end', id: ids.at(-1), at }, { type: 'step_end', id: ids[0], at });
+    const report = await client.frame('report');
+    expect(report).toMatchObject({ step: ids.at(-1), incomplete: 'too_many_steps' });
+  });
+
   it.each([
     ['an unknown type', { type: 'dance' }, 'PREWAKE_UNKNOWN_TYPE'],
     ['a negative time', step(stepId(), { at: -1 }), 'PREWAKE_BAD_TIME'],
