@@ -26,8 +26,8 @@ export interface WatchOptions {
 const BEAT_MS = 250;
 /** Without a heartbeat for this long the guardian restores, milliseconds. */
 export const STALL_MS = 700;
-/** A guardian that hears no heartbeat has restored after this long, microseconds. */
-const RESTORED_US = 1_000_000;
+/** A guardian that hears no heartbeat has restored after this long, microseconds: nothing is held past that. */
+export const RESTORED_US = 1_000_000;
 /** Once a heartbeat is this late, hostd asks whether the guardian has restored, microseconds. */
 const LATE_US = 400_000;
 /** The guardian is told of the end of arming only after a pause, so that a busy hostd does not tell it each time. */

@@ -1,5 +1,6 @@
 import type { Micros } from '@prewake/sdk/protocol';
 import type { GuardController, Hold, WindowRequest } from '../guards/guard.ts';
+import { RESTORED_US } from '../guards/watch.ts';
 import type { Budget, Grant, Payer } from '../policy/index.ts';
 
 /** A session as far as arming is concerned. */
@@ -33,9 +34,6 @@ interface Account {
 
 /** A lease outlives what is paid for by this much, so that the renewal, and not the expiry, decides. */
 const LEASE_GRACE_US = 20_000;
-
-/** Nothing is held for longer past its payment: the guardian restores what a hostd that does not answer holds. */
-const LATEST_US = 1_000_000;
 
 export interface ClaimsOptions {
   budget: Budget;
@@ -125,8 +123,8 @@ export class Claims {
     guards.release(claim.hold);
     account.claims.splice(account.claims.indexOf(claim), 1);
     const at = now();
-    const letGo = Math.min(at, claim.paidUntil + LATEST_US);
-    let needed = Math.min(at, account.paidUntil + LATEST_US);
+    const letGo = Math.min(at, claim.paidUntil + RESTORED_US);
+    let needed = Math.min(at, account.paidUntil + RESTORED_US);
     for (const other of account.claims) needed = Math.max(needed, other.paidUntil);
     const unused = account.paidUntil - needed;
     if (unused > 0) {
