@@ -9,7 +9,7 @@ const SIGEVENT_BYTES = 64;
 
 interface Timers {
   timer_create(clock: number, event: Buffer, timer: BigInt64Array): number;
-  timer_settime(timer: bigint, flags: number, wanted: BigInt64Array, before: null): number;
+  timer_settime(timer: bigint, flags: number, wanted: Uint32Array, before: null): number;
   timer_delete(timer: bigint): number;
 }
 
@@ -23,10 +23,11 @@ let loaded: Timers | undefined;
 export class Alarm {
   readonly #timer: bigint;
   readonly #onSignal: () => void;
-  /** Interval (none) and value, each as seconds and nanoseconds. */
-  readonly #wanted = new BigInt64Array(4);
-  /** The same, each low half first: a BigInt would be garbage with each setting. */
-  readonly #halves = new Uint32Array(this.#wanted.buffer);
+  /**
+   * struct itimerspec: interval (none) and value, each as seconds and nanoseconds of 64 bits, the low half first. Halves,
+   * for a BigInt would be garbage with each setting.
+   */
+  readonly #wanted = new Uint32Array(8);
 
   /**
    * @param fire called at the time that was set, or, as SIGALRM may come from anybody, at another: it is to look
@@ -46,13 +47,13 @@ export class Alarm {
   set(due: number): void {
     // A value of zero would clear it.
     const ns = Math.max(1, Math.round(due * 1000));
-    this.#halves[4] = Math.floor(ns / 1e9);
-    this.#halves[6] = ns % 1e9;
+    this.#wanted[4] = Math.floor(ns / 1e9);
+    this.#wanted[6] = ns % 1e9;
     checked(timers().timer_settime(this.#timer, TIMER_ABSTIME, this.#wanted, null), 'timer_settime');
   }
 
   clear(): void {
-    this.#wanted.fill(0n);
+    this.#wanted.fill(0);
     timers().timer_settime(this.#timer, 0, this.#wanted, null);
   }
 

@@ -3,13 +3,12 @@ import { libc } from './libc.ts';
 const CLOCK_MONOTONIC = 1;
 const CLOCK_BOOTTIME = 7;
 
-const timespec = new BigInt64Array(2);
-/** Seconds and nanoseconds, each low half first: a BigInt would be garbage with each reading. */
-const halves = new Uint32Array(timespec.buffer);
+/** Seconds and nanoseconds of 64 bits, the low half first: a BigInt would be garbage with each reading. */
+const timespec = new Uint32Array(4);
 
 function read(clock: number): number {
   libc().clock_gettime(clock, timespec);
-  return (halves[0] as number) * 1e6 + (halves[2] as number) / 1e3;
+  return (timespec[0] as number) * 1e6 + (timespec[2] as number) / 1e3;
 }
 
 /**

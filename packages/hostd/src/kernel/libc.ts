@@ -10,7 +10,7 @@ interface Libc {
   pipe2(fds: Int32Array, flags: number): number;
   poll(fds: Buffer, count: number, timeoutMs: number): number;
   ioctl(fd: number, request: number, argument: number): number;
-  clock_gettime(clock: number, timespec: BigInt64Array): number;
+  clock_gettime(clock: number, timespec: Uint32Array): number;
   signal(signal: number, handler: number): number;
   sched_getcpu(): number;
   sched_getaffinity(pid: number, size: number, mask: Buffer): number;
