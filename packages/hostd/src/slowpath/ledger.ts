@@ -1,5 +1,3 @@
-import { SliceBegin } from '../kernel/slice.ts';
-import { readyTime } from './categories.ts';
 import type { ChargeSink } from './charge.ts';
 import type { Interval, Intervals } from './intervals.ts';
 import type { AttributionOptions } from './options.ts';
@@ -70,8 +68,7 @@ export class Ledger implements ChargeSink {
       const { category, ns } = intervals.at(i);
       totals.pay(category, ns, 1);
     }
-    if (slice.begin === SliceBegin.woken)
-      totals.wakeup(slice, this.#options.isCovered(slice.cpu, readyTime(slice)));
+    totals.wakeup(slice, this.#options.isCovered);
     totals.slice(slice, 1);
     totals.cpuNs += Math.max(0, slice.offAt - slice.onAt);
   }

@@ -1,5 +1,4 @@
 import { SliceBegin } from '../kernel/slice.ts';
-import { readyTime } from './categories.ts';
 import type { ChargeSink } from './charge.ts';
 import { type Interval, type Intervals, Place } from './intervals.ts';
 import type { AttributionOptions } from './options.ts';
@@ -30,7 +29,7 @@ export class StepSums implements ChargeSink {
       const interval = intervals.at(i);
       this.#pay(tally, slice, interval, interval.from, interval.ns, 1);
     }
-    this.#wakeup(tally, slice);
+    tally.wakeup(slice, this.#options.isCovered);
     this.#ran(tally, step, slice, Math.max(0, slice.offAt - slice.onAt), 1);
   }
 
@@ -49,8 +48,7 @@ export class StepSums implements ChargeSink {
   }
 
   woken(step: StepSpan, slice: StoredSlice): void {
-    const tally = this.#of(step);
-    if (tally) this.#wakeup(tally, slice);
+    this.#of(step)?.wakeup(slice, this.#options.isCovered);
   }
 
   ran(step: StepSpan, slice: StoredSlice, cpuNs: number, candidates: number): void {
@@ -70,11 +68,6 @@ export class StepSums implements ChargeSink {
     tally.pay(interval.category, ns, candidates);
     if (interval.place === Place.exact && ns > largest.ns)
       tally.event(slice, interval.category, from, ns, largest.count);
-  }
-
-  #wakeup(tally: Tally, slice: StoredSlice): void {
-    if (slice.begin !== SliceBegin.woken) return;
-    tally.wakeup(slice, this.#options.isCovered(slice.cpu, readyTime(slice)));
   }
 
   #ran(tally: Tally, step: StepSpan, slice: StoredSlice, cpuNs: number, candidates: number): void {

@@ -4,23 +4,25 @@ import {
   type KernelCategory,
   type SlowpathEvent,
 } from '@prewake/sdk/protocol';
-import { Known, type Slice } from '../kernel/slice.ts';
-import { idleExit } from './categories.ts';
+import { Known, type Slice, SliceBegin } from '../kernel/slice.ts';
+import { idleExit, readyTime } from './categories.ts';
 import { CATEGORY_INDEX, isKnown } from './known.ts';
+import type { AttributionOptions } from './options.ts';
 import { wakeChain } from './wake-chain.ts';
 
-/** Counts that slices bring, by the name that they have in a report. */
-const COUNTS = [
-  'irq',
-  'softirq',
-  'page_fault.minor',
-  'page_fault.major',
-  'page_cache.hit',
-  'page_cache.miss',
-  'vfs',
-  'vfs.dentry_miss',
-  'block',
-] as const;
+/** Counts that slices bring, by the name that they have in a report: their index. */
+const COUNT_INDEX = {
+  irq: 0,
+  softirq: 1,
+  'page_fault.minor': 2,
+  'page_fault.major': 3,
+  'page_cache.hit': 4,
+  'page_cache.miss': 5,
+  vfs: 6,
+  'vfs.dentry_miss': 7,
+  block: 8,
+} as const;
+const COUNTS = Object.keys(COUNT_INDEX);
 
 /** What tells of the time before a slice. */
 const BEFORE_SLICE =
@@ -35,8 +37,8 @@ const BEFORE_SLICE =
 
 /** The sums of one step, or of all steps and none (the totals of a session). */
 export class Tally {
-  readonly self = zeros(KERNEL_CATEGORIES.length);
-  readonly counts = zeros(COUNTS.length);
+  readonly self = KERNEL_CATEGORIES.map(() => 0);
+  readonly counts = COUNTS.map(() => 0);
   /** Slices by what was known of them: nearly always one entry. */
   readonly #byKnown: { readonly known: number; slices: number }[] = [];
   /** Slices whose counts and unplaced times are shared because several steps ran in them. */
@@ -76,22 +78,22 @@ export class Tally {
     const { known } = slice;
     this.#tell(began ? known | BEFORE_SLICE : known, 1);
     if (candidates > 1) this.sharedSlices++;
-    if (known & Known.irq) this.#count(0, slice.irqs);
-    if (known & Known.softirq) this.#count(1, slice.softirqs);
+    if (known & Known.irq) this.#count(COUNT_INDEX.irq, slice.irqs);
+    if (known & Known.softirq) this.#count(COUNT_INDEX.softirq, slice.softirqs);
     if (known & Known.faultCount) {
-      this.#count(2, slice.minorFaults);
-      this.#count(3, slice.majorFaults);
+      this.#count(COUNT_INDEX['page_fault.minor'], slice.minorFaults);
+      this.#count(COUNT_INDEX['page_fault.major'], slice.majorFaults);
     }
     if (known & Known.cache) {
-      this.#count(4, slice.cacheHits);
-      this.#count(5, slice.cacheMisses);
+      this.#count(COUNT_INDEX['page_cache.hit'], slice.cacheHits);
+      this.#count(COUNT_INDEX['page_cache.miss'], slice.cacheMisses);
     }
     if (known & Known.vfs) {
-      this.#count(6, slice.vfsCalls);
-      this.#count(7, slice.dentryMisses);
+      this.#count(COUNT_INDEX.vfs, slice.vfsCalls);
+      this.#count(COUNT_INDEX['vfs.dentry_miss'], slice.dentryMisses);
       this.vfsInclusiveNs += slice.vfsInclusiveNs;
     }
-    if (known & Known.block) this.#count(8, slice.blockRequests);
+    if (known & Known.block) this.#count(COUNT_INDEX.block, slice.blockRequests);
     if (known & Known.faultTime) this.faultInclusiveNs += slice.faultInclusiveNs;
   }
 
@@ -109,10 +111,11 @@ export class Tally {
     this.#byKnown.push({ known, slices });
   }
 
-  /** How a slice was woken. */
-  wakeup(slice: Slice, covered: boolean): void {
+  /** How a slice was woken, where it was. @param isCovered see {@link AttributionOptions} */
+  wakeup(slice: Slice, isCovered: AttributionOptions['isCovered']): void {
+    if (slice.begin !== SliceBegin.woken) return;
     this.wakeups++;
-    if (covered) this.covered++;
+    if (isCovered(slice.cpu, readyTime(slice))) this.covered++;
     const exit = idleExit(slice);
     if (exit === 'remote') this.remoteExits++;
     else if (exit === 'own') this.ownExits++;
@@ -188,5 +191,3 @@ export class Tally {
     return { told, silent };
   }
 }
-
-const zeros = (count: number): number[] => new Array<number>(count).fill(0);
