@@ -5,8 +5,8 @@
 //
 // A thread on HOME_CPU sleeps until a known time, again and again. 1 ms before, a thread on OTHER_CPU sets the limit of
 // HOME_CPU to `n/a` and then does one of: nothing more, interrupts it (by reading a CPU-wide perf event), or wakes a
-// thread there that sleeps again at once, or first for 50 us by a timer. Beside it: no limit, and a limit set before the sleep. The ways take turns.
-// Prints for each wakeup the way and how late it was, in nanoseconds.
+// thread there that sleeps again at once, or first for 50 us by a timer. Beside it: no limit, and a limit set before
+// the sleep. The ways take turns. Prints for each wakeup the way and how late it was, in nanoseconds.
 #define _GNU_SOURCE
 #include <errno.h>
 #include <fcntl.h>

@@ -13,8 +13,8 @@ const SERVICE_CPU = 0;
 const HOME_CPU = cpus().length - 1;
 
 /**
- * Covered is what has been armed for the lead time, 1 ms, or since the wait began (as `prewake simulate` counts). hostd hears of a
- * wait some tenths of a millisecond after it began, so in one shorter than this the guard came later than that.
+ * Covered is what has been armed for the lead time, 1 ms, or since the wait began, as `prewake simulate` counts. hostd
+ * hears of a wait some tenths of a millisecond after it began, so in one shorter than this the guard came later.
  */
 export const LONG_ENOUGH_US = 2000;
 

@@ -77,16 +77,19 @@ export async function loadRun(
         clearInterval(timer); // hostd has died: load says so.
       }
     }, 500);
-    const cold = sleep(COLD * 1000).then(async () => countsIn(await hostd.text('/metrics')));
     let out: string;
+    let before: ReturnType<typeof countsIn>;
     try {
-      out = await load.run([hostd.socket, sessions, rate, seconds, WAIT_MS], { seconds: 4 * seconds + 30 });
+      [out, before] = await Promise.all([
+        load.run([hostd.socket, sessions, rate, seconds, WAIT_MS], { seconds: 4 * seconds + 30 }),
+        sleep(COLD * 1000).then(async () => countsIn(await hostd.text('/metrics'))),
+      ]);
     } finally {
       clearInterval(timer);
     }
     const cpu = (cpuSeconds(hostd.pid) - cpuBefore) / seconds;
     const metrics = await settled(hostd);
-    const [{ waits, onTime }, before] = [countsIn(metrics), await cold];
+    const { waits, onTime } = countsIn(metrics);
     return {
       rate,
       sessions,
