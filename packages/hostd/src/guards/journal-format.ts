@@ -92,10 +92,12 @@ function applyLine(claims: Map<string, Claim>, word: string, fields: string[]): 
   }
 }
 
-function parseLine(line: string): unknown[] | undefined {
+/** All that we write are words and numbers; an object could not even be made one. */
+function parseLine(line: string): (string | number)[] | undefined {
   try {
     const fields: unknown = JSON.parse(line);
-    return Array.isArray(fields) ? fields : undefined;
+    const isField = (field: unknown) => typeof field === 'string' || typeof field === 'number';
+    return Array.isArray(fields) && fields.every(isField) ? fields : undefined;
   } catch {
     return undefined;
   }

@@ -75,6 +75,7 @@ test('whatever else is in the file is left out', () => {
     fc.property(fc.array(fc.oneof(fc.string(), fc.json())), (lines) => {
       expect(() => parseJournal(lines.join('\n'))).not.toThrow();
     }),
+    { examples: [[['[{"toString":0}]']]] },
   );
   writeFileSync(
     join(dir, 'guards.journal'),
