@@ -1,7 +1,7 @@
 import { type ClientFrame, KERNEL_CATEGORIES, type ReportFrame } from '@prewake/sdk/protocol';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import type { Slice } from '../kernel/slice.ts';
+import { type Slice, SliceBegin } from '../kernel/slice.ts';
 import { Attribution } from './attribution.ts';
 import { END, ids, marks, slices, steps } from './charge.testkit.ts';
 import { ALL_KNOWN } from './make-slice.testkit.ts';
@@ -51,6 +51,17 @@ const livesOf = (list: readonly { from: number; length: number; inFirst: boolean
     return { id: ids[i] as string, from, to: from + length, parent: nested ? ids[0] : undefined };
   });
 
+/** From a wakeup until the thread slept again, at most. */
+function longestActivity(thread: readonly Slice[]): number {
+  let longest = 0;
+  let since = 0;
+  for (const { begin, readyAt, offAt } of thread) {
+    if (begin === SliceBegin.woken) since = readyAt;
+    longest = Math.max(longest, offAt - since);
+  }
+  return longest;
+}
+
 const sum = (report: ReportFrame | undefined) =>
   KERNEL_CATEGORIES.reduce((total, category) => total + (report?.self[category] ?? 0), 0);
 
@@ -79,8 +90,11 @@ describe('charges on one thread', () => {
     fc.assert(
       fc.property(steps, marks, slices, (list, marked, thread) => {
         const lives = livesOf(list);
-        const late = attribute(lives, marked, thread, 1e12).reports;
-        const early = attribute(lives, marked, thread, 50_000).reports;
+        // No step runs before it has begun.
+        const told = marked.filter(({ at, who }) => !lives.some(({ id, from }) => id === who && at < from));
+        const late = attribute(lives, told, thread, 1e12).reports;
+        // Whom a wakeup served is seen by what runs until the thread sleeps again: no earlier than that.
+        const early = attribute(lives, told, thread, Math.max(50_000, longestActivity(thread))).reports;
         for (const { id } of lives) {
           const [a, b] = [late.get(id), early.get(id)];
           if (b?.incomplete === 'lost') continue;
