@@ -1,10 +1,9 @@
 import type { Server } from 'node:http';
 import { createRequire } from 'node:module';
-import type { Socket } from 'node:net';
 import { HEADER, PrewakeError } from '@prewake/sdk/protocol';
 import { cgroupOf } from '../kernel/cgroup.ts';
 import type { Peer } from '../kernel/peer.ts';
-import { Session } from '../session/session.ts';
+import { Session, type SessionConnect } from '../session/session.ts';
 import { Access } from './access.ts';
 import type { HostdConfig } from './config.ts';
 import type { Daemon } from './daemon.ts';
@@ -65,7 +64,7 @@ export class Hostd implements Daemon {
     const access = new Access(this.#config.adminGroup);
     const server = createHttpServer({
       request: createRoutes({ views, access, events, metrics }),
-      session: (stream, peer, client, accept) => this.#accept(stream, peer, client, accept),
+      session: (peer, client, accept) => this.#accept(peer, client, accept),
     });
     const { listen } = this.#config.metrics;
     if (listen) this.#servers.push(await listenForMetrics(listen, metrics));
@@ -123,10 +122,9 @@ export class Hostd implements Daemon {
   }
 
   #accept(
-    stream: Socket,
     peer: Peer,
     client: string,
-    accept: (headers: Record<string, string>) => void,
+    accept: (headers: Record<string, string>) => SessionConnect,
   ): { status: number; error: PrewakeError } | undefined {
     const { conductor, events, followed, now, recorder, sessions } = this.#parts;
     const limits = this.#config.sessions;
@@ -141,9 +139,9 @@ export class Hostd implements Daemon {
       return { status: 429, error: new PrewakeError('PREWAKE_TOO_MANY_SESSIONS', message) };
     }
     const id = sessions.nextId();
-    accept({ [HEADER.hostd]: version, [HEADER.session]: id });
     const session = new Session({
-      ...{ id, peer, client, stream, limits, now },
+      ...{ id, peer, client, limits, now },
+      connect: accept({ [HEADER.hostd]: version, [HEADER.session]: id }),
       cgroup: cgroupOf(peer.pid)?.path ?? '/',
       handler: conductor,
     });

@@ -2,6 +2,8 @@ import type { IncomingMessage, Server, ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
 import { HEADER, negotiateVersion, PrewakeError, SESSION_PATH, UPGRADE_OFFER } from '@prewake/sdk/protocol';
 import { type Peer, peerOf, uidOf } from '../kernel/peer.ts';
+import { directSocket } from '../session/direct-socket.ts';
+import type { SessionConnect } from '../session/session.ts';
 import { Crowd } from './crowd.ts';
 import { createServer } from './node-http.ts';
 
@@ -13,12 +15,14 @@ const REQUEST_TIMEOUT_MS = 10_000;
 
 export interface HttpHandlers {
   request(request: IncomingMessage, response: ServerResponse, peer: Peer): void;
-  /** Takes the connection for a session, or gives a status and a code for its refusal. */
+  /**
+   * Takes the connection for a session, or gives a status and a code for its refusal.
+   * @param accept takes what is said to the peer, and gives the connection
+   */
   session(
-    stream: Socket,
     peer: Peer,
     client: string,
-    accept: (headers: Record<string, string>) => void,
+    accept: (headers: Record<string, string>) => SessionConnect,
   ): { status: number; error: PrewakeError } | undefined;
 }
 
@@ -42,7 +46,6 @@ export function createHttpServer(handlers: HttpHandlers): Server {
       leave();
     });
     socket.once('prewake:keep', () => clearTimeout(deadline));
-    socket.once('prewake:session', leave);
   });
   server.on('request', (request, response) => {
     try {
@@ -91,14 +94,13 @@ function upgrade(handlers: HttpHandlers, request: IncomingMessage, stream: Socke
   }
   try {
     const client = String(request.headers[HEADER.client] ?? '').slice(0, 200);
-    const refused = handlers.session(stream, peerOf(stream), client, (headers) => {
+    const refused = handlers.session(peerOf(stream), client, (headers) => (data) => {
       const lines = Object.entries({ Upgrade: `prewake/${version}`, Connection: 'Upgrade', ...headers });
-      stream.write(
+      const socket = directSocket(stream, head, data);
+      socket.write(
         `HTTP/1.1 101 Switching Protocols\r\n${lines.map(([name, value]) => `${name}: ${value}\r\n`).join('')}\r\n`,
       );
-      keepConnection(stream);
-      stream.emit('prewake:session');
-      if (head.length > 0) stream.unshift(head);
+      return socket;
     });
     if (refused) refuse(`${refused.status} Refused`, refused.error);
   } catch (error) {

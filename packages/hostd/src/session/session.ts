@@ -16,12 +16,10 @@ import type { Peer } from '../kernel/peer.ts';
 import { resolveThread, startTimeOf } from '../kernel/threads.ts';
 import type { Payer } from '../policy/index.ts';
 import type { Claimant } from './claims.ts';
+import { READ_BYTES } from './direct-socket.ts';
 
 /** How long a closed session's peer may take to read why. */
 const GOODBYE_MS = 1000;
-
-/** Read at once from one peer; the next part waits for a turn of the loop, so that others get theirs. */
-const TURN_BYTES = 16 * 1024;
 
 /** Threads that are looked for in vain before nothing is looked for any more: each look costs a walk through /proc. */
 const MAX_UNKNOWN_THREADS = 256;
@@ -48,6 +46,9 @@ export const defaultSessionLimits: SessionLimits = {
   backlogBytes: 1024 * 1024,
   errors: 100,
 };
+
+/** Makes a session's connection, which hands on what it reads: see direct-socket.ts. */
+export type SessionConnect = (data: (chunk: Buffer) => boolean) => Socket;
 
 /** What the daemon does with the frames of a session. Each has been checked: ids are open, times not ahead of now. */
 export interface FrameHandler {
@@ -84,7 +85,7 @@ export class Session implements Claimant {
     peer: Peer;
     cgroup: string;
     client: string;
-    stream: Socket;
+    connect: SessionConnect;
     handler: FrameHandler;
     limits: SessionLimits;
     now: () => Micros;
@@ -94,12 +95,10 @@ export class Session implements Claimant {
     this.payer = { user: options.peer.uid, cgroup: options.cgroup };
     this.client = options.client;
     this.startedAt = options.now();
-    this.#stream = options.stream;
+    this.#stream = options.connect((chunk) => this.#read(chunk));
     this.#handler = options.handler;
     this.#limits = options.limits;
     this.#now = options.now;
-    this.#stream.on('data', (chunk: Buffer) => this.#read(chunk));
-    // node:http leaves its sockets half open: nobody but us closes this side.
     this.#stream.on('end', () => this.#gone());
     this.#stream.on('close', () => this.#gone());
     // A reset is how many peers leave.
@@ -173,8 +172,8 @@ export class Session implements Claimant {
     return this.#threads.get(thread) ?? main;
   }
 
-  #read(chunk: Buffer): void {
-    if (this.#closed) return;
+  #read(chunk: Buffer): boolean {
+    if (this.#closed) return true;
     // Nothing in it was written later.
     const now = this.#now();
     const error = this.#splitter.push(chunk, (line) => {
@@ -186,10 +185,10 @@ export class Session implements Claimant {
     });
     if (error) this.#refuse(error);
     this.flush();
+    if (chunk.length < READ_BYTES || this.#closed) return true;
     // libuv would read on up to 32 times before it looks at any other connection.
-    if (chunk.length < TURN_BYTES || this.#closed) return;
-    this.#stream.pause();
     setImmediate(() => this.#stream.resume());
+    return false;
   }
 
   /** Checks a frame against what is open, notes it, and hands it on. */
