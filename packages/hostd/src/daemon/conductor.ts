@@ -1,4 +1,4 @@
-import type { ClientFrame, Micros, StepEndFrame, WindowFrame } from '@prewake/sdk/protocol';
+import type { ClientFrame, Micros, StepEndFrame, WaitFrame, WindowFrame } from '@prewake/sdk/protocol';
 import type { Reports } from '../session/reports.ts';
 import type { FrameHandler, Session } from '../session/session.ts';
 import type { WaitOutcome, Windows } from '../session/windows.ts';
@@ -25,7 +25,7 @@ export class Conductor implements FrameHandler {
   readonly #now: () => Micros;
   readonly #onEnded: (session: Session) => void;
   /** Frames that attribution is still to be told of, in their order. */
-  readonly #told: { session: Session; frame: ClientFrame; reported: boolean }[] = [];
+  #told: { session: Session; frame: ClientFrame; reported: boolean }[] = [];
   readonly #afterTurn = () => this.#attribute();
 
   constructor(options: {
@@ -53,8 +53,7 @@ export class Conductor implements FrameHandler {
 
   frame(session: Session, frame: ClientFrame): void {
     // Before what it brings about; what became of a wait is told with its end.
-    if (frame.type !== 'wait_end')
-      this.#events.emit(() => ({ ...frame, uid: session.peer.uid, session: session.id }));
+    if (this.#events.watched && frame.type !== 'wait_end') this.#show(session, frame);
     switch (frame.type) {
       case 'wait':
         this.#windows.waitStarted(session, frame);
@@ -75,9 +74,14 @@ export class Conductor implements FrameHandler {
     if (this.#told.push({ session, frame, reported }) === 1) void TURN_DONE.then(this.#afterTurn);
   }
 
+  #show(session: Session, frame: ClientFrame): void {
+    this.#events.emit(() => ({ ...frame, uid: session.peer.uid, session: session.id }));
+  }
+
   #attribute(): void {
     this.#reports.whileAwake();
-    const told = this.#told.splice(0);
+    const told = this.#told;
+    this.#told = [];
     // First of all: what is found below has not gone along with these frames' answer.
     for (const { session } of told) this.#reports.agentAwake(session);
     for (const { session, frame, reported } of told) {
@@ -114,15 +118,11 @@ export class Conductor implements FrameHandler {
       open: String(outcome.open),
     });
     if (outcome.refused || outcome.armedUs > 0) session.sendAlong(windowFrame(frame, outcome));
-    this.#events.emit(() => ({
-      ...outcome,
-      type: 'wait_end',
-      uid: session.peer.uid,
-      step: begun.step,
-      kind: begun.kind,
-      key: begun.key,
-      at: frame.at,
-    }));
+    if (this.#events.watched) this.#showEnd(session, begun, outcome, frame.at);
+  }
+
+  #showEnd({ peer }: Session, { step, kind, key }: WaitFrame, outcome: WaitOutcome, at: Micros): void {
+    this.#events.emit(() => ({ ...outcome, type: 'wait_end', uid: peer.uid, step, kind, key, at }));
   }
 }
 

@@ -37,6 +37,11 @@ export class EventStream {
     response.on('close', () => this.#readers.delete(response));
   }
 
+  /** Whether somebody reads. To be asked first where it would cost more to offer an event than to look. */
+  get watched(): boolean {
+    return this.#readers.size > 0;
+  }
+
   /** @param event made only where somebody reads */
   emit(event: () => DaemonEvent): void {
     if (this.#readers.size === 0) return;

@@ -22,7 +22,7 @@ export class GuardLedger {
   }
 
   guardEvent(event: GuardEvent): void {
-    this.#events.emit(() => ({ ...event, uid: audience(event), type: 'guard', what: event.type }));
+    if (this.#events.watched) this.#show(event);
     switch (event.type) {
       case 'armed':
       case 'released':
@@ -45,6 +45,10 @@ export class GuardLedger {
       default:
         return;
     }
+  }
+
+  #show(event: GuardEvent): void {
+    this.#events.emit(() => ({ ...event, uid: audience(event), type: 'guard', what: event.type }));
   }
 
   /** Time that targets were held, by guard, seconds. */

@@ -16,7 +16,7 @@ import { HoppingTimer } from '../session/hopping-timer.ts';
 import { Reports } from '../session/reports.ts';
 import type { Session } from '../session/session.ts';
 import { Sessions } from '../session/sessions.ts';
-import { Windows } from '../session/windows.ts';
+import { type WindowEvent, Windows } from '../session/windows.ts';
 import { Attribution } from '../slowpath/attribution.ts';
 import { SlowpathStats } from '../slowpath/stats/slowpath-stats.ts';
 import { Conductor } from './conductor.ts';
@@ -182,21 +182,22 @@ function tell(parts: Parts, log: Log): void {
     policy.wakeupCost(cost);
     events.emit(() => ({ type: 'wakeup', uid: uidOf(cost.wait), ...cost }));
   };
+  const show = (event: WindowEvent) => events.emit(() => ({ uid: uidOf(event.wait), ...event }));
   windows.onEvent = (event) => {
     if (event.type === 'planned') {
       // Once everything else is done: it reads where a thread last ran.
       if (placement.due(event.at)) setImmediate(() => placement.avoid(event.cpus(), now()));
       return;
     }
-    const wait = Number(event.wait.slice(event.session.length + 1));
     if (event.type === 'armed') {
-      attribution.windowOpened(event.session, wait, event.at * 1000);
+      attribution.windowOpened(event.session, event.wait, event.at * 1000);
       metrics.armLateness.observe(Math.max(0, event.lateUs) / 1e6);
       if (event.planned) placement.late(event.lateUs, event.at);
       placement.avoid(event.cpus, event.at);
-    } else if (event.type === 'released') attribution.windowClosed(event.session, wait, event.at * 1000);
+    } else if (event.type === 'released')
+      attribution.windowClosed(event.session, event.wait, event.at * 1000);
     else metrics.refused.inc({ reason: event.grant.reason });
-    events.emit(() => ({ uid: uidOf(event.wait), ...event }));
+    if (events.watched) show(event);
   };
   budget.onChange = ({ bucket, state, at, retryMs }) => {
     metrics.budgetChanges.inc({ scope: bucket.split(':')[0] ?? '', state });

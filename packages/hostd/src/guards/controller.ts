@@ -48,7 +48,6 @@ export class LeaseController implements GuardController {
   onEvent: ((event: GuardEvent) => void) | undefined;
   readonly #options: LeaseControllerOptions;
   readonly #windows = new Map<number, HeldWindow>();
-  readonly #owners = new Map<string, Set<number>>();
   /** What is priced is armed next, in the same turn. */
   #priced: { window: WindowRequest; parts: Part[] } | undefined;
   #nextId = 1;
@@ -74,30 +73,27 @@ export class LeaseController implements GuardController {
     const { clock, watch, arbiter } = this.#options;
     const id = this.#nextId++;
     const now = clock.now();
-    const refused: Hold = { id, weight: 0, cpus: [] };
-    if (this.#closed || !(window.expiresAt > now) || !Number.isFinite(window.expiresAt)) return refused;
+    if (this.#closed || !(window.expiresAt > now) || !Number.isFinite(window.expiresAt)) return refused(id);
     const plan = this.#priced?.window === window ? this.#priced.parts : this.#plan(window);
     this.#priced = undefined;
-    if (plan.length === 0 || !watch.ready(now)) return refused;
-    const parts = plan.filter((part, i) => {
-      const armed = arbiter.want(part, id, part.wanted, window.awake !== true);
+    if (plan.length === 0 || !watch.ready(now)) return refused(id);
+    const parts: Part[] = [];
+    for (let i = 0; i < plan.length; i++) {
+      const part = plan[i] as Part;
+      if (arbiter.want(part, id, part.wanted, window.awake !== true)) parts.push(part);
       if (plan[i + 1]?.guard !== part.guard) arbiter.kick();
-      return armed;
-    });
+    }
     if (parts.length === 0) {
       if (this.#windows.size === 0) this.#rest();
-      return refused;
+      return refused(id);
     }
     const { owner, reason, expiresAt } = window;
     const hold: Hold = { id, weight: this.#weigh(parts), cpus: this.#covered(window, parts) };
     this.#windows.set(id, { hold, owner, reason, since: now, expiresAt, parts });
-    const ids = this.#owners.get(owner);
-    if (ids) ids.add(id);
-    else this.#owners.set(owner, new Set([id]));
     this.#schedule(expiresAt);
     // The process may have been stopped between the look above and the last write.
     watch.check(clock.now());
-    return this.#windows.has(id) ? hold : refused;
+    return this.#windows.has(id) ? hold : refused(id);
   }
 
   extend(hold: Hold, expiresAt: number): void {
@@ -111,19 +107,16 @@ export class LeaseController implements GuardController {
     const window = this.#windows.get(hold.id);
     if (!window) return;
     this.#windows.delete(hold.id);
-    const ids = this.#owners.get(window.owner);
-    ids?.delete(hold.id);
-    if (ids?.size === 0) this.#owners.delete(window.owner);
     for (const part of window.parts) this.#options.arbiter.drop(part, hold.id);
     if (this.#windows.size === 0) this.#rest();
   }
 
   releaseOwner(owner: string): void {
-    for (const id of [...(this.#owners.get(owner) ?? [])]) this.#releaseId(id);
+    for (const window of [...this.#windows.values()]) if (window.owner === owner) this.release(window.hold);
   }
 
   releaseAll(): void {
-    for (const id of [...this.#windows.keys()]) this.#releaseId(id);
+    for (const { hold } of [...this.#windows.values()]) this.release(hold);
   }
 
   isArmed(cpu: number): boolean {
@@ -156,17 +149,19 @@ export class LeaseController implements GuardController {
   }
 
   #plan(request: WindowRequest): Part[] {
-    const cpus = request.cpus.filter(this.#options.eligible);
-    const window = cpus.length === request.cpus.length ? request : { ...request, cpus };
-    // None of the CPUs that it asks for may be armed: its threads alone are not worth it.
-    if (cpus.length === 0 && request.cpus.length > 0) return NOTHING;
+    let window = request;
+    if (!request.cpus.every(this.#options.eligible)) {
+      window = { ...request, cpus: request.cpus.filter(this.#options.eligible) };
+      // None of the CPUs that it asks for may be armed: its threads alone are not worth it.
+      if (window.cpus.length === 0) return NOTHING;
+    }
     const parts: Part[] = [];
     try {
       for (const guard of this.#options.guards()) {
         for (const target of guard.targets(window)) {
           const key = claimKey(guard.id, target);
-          if (parts.some((part) => part.key === key)) continue;
-          parts.push({ key, guard, target, wanted: guard.wanted(target, window) });
+          if (!parts.some((part) => part.key === key))
+            parts.push({ key, guard, target, wanted: guard.wanted(target, window) });
         }
       }
     } catch {
@@ -177,26 +172,21 @@ export class LeaseController implements GuardController {
   }
 
   #weigh(parts: readonly Part[]): number {
-    return parts.reduce(
-      (sum, { guard, target }) => sum + guard.weight(target) * this.#options.factor(guard.id),
-      0,
-    );
+    let sum = 0;
+    for (const { guard, target } of parts) sum += guard.weight(target) * this.#options.factor(guard.id);
+    return sum;
   }
 
   #covered(window: WindowRequest, parts: readonly Part[]): number[] {
-    const cpus = new Set<number>();
+    const cpus: number[] = [];
+    const add = (cpu: number) => void (cpus.includes(cpu) || cpus.push(cpu));
     for (const { target } of parts) {
-      if (target.type === 'cpu' || target.type === 'idle_state') cpus.add(target.cpu);
+      if (target.type === 'cpu' || target.type === 'idle_state') add(target.cpu);
       else if (target.type !== 'task') {
-        for (const cpu of window.cpus) if (this.#options.eligible(cpu)) cpus.add(cpu);
+        for (const cpu of window.cpus) if (this.#options.eligible(cpu)) add(cpu);
       }
     }
-    return [...cpus];
-  }
-
-  #releaseId(id: number): void {
-    const window = this.#windows.get(id);
-    if (window) this.release(window.hold);
+    return cpus;
   }
 
   /** One timer for the nearest expiry, and none without leases. */
@@ -232,4 +222,8 @@ export class LeaseController implements GuardController {
     this.#timerAt = Number.POSITIVE_INFINITY;
     this.#options.watch.rest();
   }
+}
+
+function refused(id: number): Hold {
+  return { id, weight: 0, cpus: [] };
 }

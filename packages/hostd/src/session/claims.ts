@@ -23,8 +23,9 @@ export interface Claim {
 
 /** What one session pays for one thread on its CPUs: claims that overlap are armed once and paid once. */
 interface Account {
-  readonly key: string;
-  readonly payer: Payer;
+  readonly claimant: Claimant;
+  readonly tid: number;
+  readonly cpus: readonly number[];
   /** Tokens for each armed microsecond. */
   readonly rate: number;
   paidUntil: Micros;
@@ -48,7 +49,8 @@ export interface ClaimsOptions {
 /** The only way to a guard: the budget is asked first, for as long as the guard will be held. */
 export class Claims {
   readonly #options: ClaimsOptions;
-  readonly #accounts = new Map<string, Account>();
+  /** Those in use: mostly one for each claimant. */
+  readonly #accounts = new Map<Claimant, Account[]>();
   /** An administrator's pause: nothing is granted. */
   paused = false;
 
@@ -97,8 +99,7 @@ export class Claims {
     const refusal = this.#pay(account, at + lengthUs, at);
     if (refusal) return refusal;
     const claim: Claim = { hold: guards.arm(request), since: at, paidUntil: at + lengthUs, account };
-    account.claims.push(claim);
-    this.#accounts.set(account.key, account);
+    if (account.claims.push(claim) === 1) this.#keep(account);
     return claim;
   }
 
@@ -128,24 +129,31 @@ export class Claims {
     for (const other of account.claims) needed = Math.max(needed, other.paidUntil);
     const unused = account.paidUntil - needed;
     if (unused > 0) {
-      budget.refund(account.payer, account.rate * unused, at);
+      budget.refund(account.claimant.payer, account.rate * unused, at);
       account.paidUntil = needed;
-    } else if (account.claims.length === 0) budget.charge(account.payer, -account.rate * unused, at);
-    if (account.claims.length === 0) this.#accounts.delete(account.key);
+    } else if (account.claims.length === 0) budget.charge(account.claimant.payer, -account.rate * unused, at);
+    if (account.claims.length === 0) this.#forget(account);
     return letGo;
   }
 
   #account(claimant: Claimant, tid: number, request: WindowRequest): Account {
-    const key = `${claimant.id} ${tid} ${request.cpus.join()}`;
-    return (
-      this.#accounts.get(key) ?? {
-        key,
-        payer: claimant.payer,
-        rate: this.#options.guards.price(request) / 1000,
-        paidUntil: 0,
-        claims: [],
-      }
-    );
+    const { cpus } = request;
+    for (const account of this.#accounts.get(claimant) ?? [])
+      if (account.tid === tid && sameCpus(account.cpus, cpus)) return account;
+    const rate = this.#options.guards.price(request) / 1000;
+    return { claimant, tid, cpus, rate, paidUntil: 0, claims: [] };
+  }
+
+  #keep(account: Account): void {
+    const accounts = this.#accounts.get(account.claimant);
+    if (accounts) accounts.push(account);
+    else this.#accounts.set(account.claimant, [account]);
+  }
+
+  #forget(account: Account): void {
+    const accounts = this.#accounts.get(account.claimant) ?? [];
+    if (accounts.length > 1) accounts.splice(accounts.indexOf(account), 1);
+    else this.#accounts.delete(account.claimant);
   }
 
   #pay(account: Account, until: Micros, at: Micros): Refusal | undefined {
@@ -153,9 +161,12 @@ export class Claims {
     // While it is held every moment is paid for, also one in which a timer was late.
     const from = account.claims.length > 0 ? account.paidUntil : at;
     if (until <= from) return undefined;
-    const grant = this.#options.budget.request(account.payer, account.rate * (until - from), at);
+    const grant = this.#options.budget.request(account.claimant.payer, account.rate * (until - from), at);
     if (!grant.granted) return grant;
     account.paidUntil = until;
     return undefined;
   }
 }
+
+const sameCpus = (a: readonly number[], b: readonly number[]) =>
+  a.length === b.length && a.every((cpu, i) => cpu === b[i]);

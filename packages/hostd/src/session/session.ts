@@ -74,9 +74,10 @@ export class Session implements Claimant {
   readonly #handler: FrameHandler;
   readonly #limits: SessionLimits;
   readonly #now: () => Micros;
-  /** Lines for the next write, and lines that wait for one. */
-  readonly #held: string[] = [];
-  readonly #along: string[] = [];
+  /** Lines for the next write, and lines that wait for one: so many. */
+  #held = '';
+  #along = '';
+  #alongLines = 0;
   #unknownThreads = 0;
   #closed = false;
 
@@ -113,27 +114,35 @@ export class Session implements Claimant {
   /** Sends at once: only where the agent is awake and asks, for a frame that comes in mid-wait would wake it. */
   send(frame: HostdFrame): void {
     if (this.#closed) return;
-    this.#held.push(encode(frame));
+    this.#held += encode(frame);
     this.flush();
   }
 
   /** Sends with the next frame that the agent sends, when it is awake anyway, or at the next {@link flush}. */
   sendWhenAwake(frame: HostdFrame): void {
-    if (!this.#closed) this.#held.push(encode(frame));
+    if (!this.#closed) this.#held += encode(frame);
   }
 
   /** Sends along with another frame: of use to a client, and not worth a write of its own. */
   sendAlong(frame: HostdFrame): void {
     if (this.#closed) return;
-    this.#along.push(encode(frame));
-    if (this.#along.length >= MAX_ALONG) this.#held.push(...this.#along.splice(0));
+    this.#along += encode(frame);
+    if (++this.#alongLines >= MAX_ALONG) this.#takeAlong();
   }
 
   flush(): void {
-    if (this.#held.length === 0 || this.#closed) return;
-    const lines = [...this.#along.splice(0), ...this.#held.splice(0)].join('');
+    if (this.#held === '' || this.#closed) return;
+    this.#takeAlong();
+    const lines = this.#held;
+    this.#held = '';
     this.#stream.write(lines);
     if (this.#stream.writableLength > this.#limits.backlogBytes) this.#stream.destroy();
+  }
+
+  #takeAlong(): void {
+    this.#held = this.#along + this.#held;
+    this.#along = '';
+    this.#alongLines = 0;
   }
 
   /** Tells why, and closes. */
@@ -248,7 +257,7 @@ export class Session implements Claimant {
     if (flaw.fatal) this.close(flaw.code as WireErrorCode, flaw.message);
     else if (this.counters.errors > this.#limits.errors)
       this.close('PREWAKE_TOO_MANY_ERRORS', `more than ${this.#limits.errors} bad frames`);
-    else this.#held.push(encode(flaw.toJSON()));
+    else this.#held += encode(flaw.toJSON());
   }
 
   #ended(): void {

@@ -120,13 +120,13 @@ export class Attribution implements RecordSink {
     this.#drainedAt = now;
   }
 
-  /** A window was opened (a guard is held) for a wait. @param at nanoseconds */
-  windowOpened(session: string, wait: number, at: number): void {
-    this.#sessions.get(session)?.process.window(`${session}/${wait}`, at, true);
+  /** A window was opened (a guard is held) for a wait. @param wait `<session>/<id>` @param at nanoseconds */
+  windowOpened(session: string, wait: string, at: number): void {
+    this.#sessions.get(session)?.process.window(wait, at, true);
   }
 
-  windowClosed(session: string, wait: number, at: number): void {
-    this.#sessions.get(session)?.process.window(`${session}/${wait}`, at, false);
+  windowClosed(session: string, wait: string, at: number): void {
+    this.#sessions.get(session)?.process.window(wait, at, false);
   }
 
   /** Whether reports are waiting for records. */

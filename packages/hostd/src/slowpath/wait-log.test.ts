@@ -34,9 +34,9 @@ describe('what a wakeup cost a wait', () => {
   it('is a miss where a window was open and the CPU was not armed', () => {
     const { attribution, frames, slice, find } = start();
     frames(step(A, 1000), wait(1, A, 1100), wait(2, A, 1100));
-    attribution.windowOpened('s1', 1, us(1500));
-    attribution.windowOpened('s1', 2, us(1500));
-    attribution.windowClosed('s1', 2, us(1600));
+    attribution.windowOpened('s1', 's1/1', us(1500));
+    attribution.windowOpened('s1', 's1/2', us(1500));
+    attribution.windowClosed('s1', 's1/2', us(1600));
     slice({ wakingAt: 990, onAt: 1000, offAt: 1200 });
     slice({ wakingAt: 2000, onAt: 2900, offAt: 3000 });
     frames(waitEnd(1, 2950), waitEnd(2, 2951), end(A, 2960));

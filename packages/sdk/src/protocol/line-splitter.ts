@@ -29,14 +29,12 @@ export class LineSplitter {
     const last = chunk.lastIndexOf(NEWLINE);
     if (last < 0) return this.#hold(chunk);
 
-    let whole = chunk.subarray(0, last);
-    if (this.#held) {
-      whole = Buffer.concat([this.#held, whole]);
-      this.#held = undefined;
-    }
-    // One check and one decode for the whole chunk: newline-aligned cuts never split a character.
-    if (!isUtf8(whole)) return this.#fail('PREWAKE_LINE_NOT_UTF8', 'A line is not UTF-8');
-    const text = whole.toString('utf8');
+    const held = this.#held;
+    this.#held = undefined;
+    const whole = held ? Buffer.concat([held, chunk.subarray(0, last)]) : chunk;
+    // One decode for the whole chunk: newline-aligned cuts never split a character.
+    const text = decode(whole, held ? whole.length : last);
+    if (text === undefined) return this.#fail('PREWAKE_LINE_NOT_UTF8', 'A line is not UTF-8');
     for (let start = 0; start <= text.length; ) {
       let end = text.indexOf('\n', start);
       if (end < 0) end = text.length;
@@ -45,7 +43,7 @@ export class LineSplitter {
       if (stop > start && onLine(text.slice(start, stop)) === false) return undefined;
       start = end + 1;
     }
-    return this.#hold(chunk.subarray(last + 1));
+    return last + 1 < chunk.length ? this.#hold(chunk.subarray(last + 1)) : undefined;
   }
 
   /** The stream has ended. @returns `PREWAKE_LINE_TRUNCATED` where it ended within a line. */
@@ -55,7 +53,6 @@ export class LineSplitter {
   }
 
   #hold(rest: Buffer): ProtocolError | undefined {
-    if (rest.length === 0) return undefined;
     const length = (this.#held?.length ?? 0) + rest.length;
     // The newline counts as well, and it is not here yet.
     if (length >= this.#limit) return this.#fail('PREWAKE_LINE_TOO_LONG', this.#tooLongMessage());
@@ -82,4 +79,11 @@ export class LineSplitter {
     this.#error = new ProtocolError(code, message, { fatal: true });
     return this.#error;
   }
+}
+
+/** The first bytes as text; undefined where they are no UTF-8. */
+function decode(bytes: Buffer, end: number): string | undefined {
+  const text = bytes.toString('utf8', 0, end);
+  // What can't be decoded becomes U+FFFD. A line may say that itself: only then both are looked at.
+  return text.includes('\ufffd') && !isUtf8(bytes.subarray(0, end)) ? undefined : text;
 }

@@ -49,8 +49,7 @@ class NestedBudget implements ConfigurableBudget {
     // What is not a number can't be granted, like more than any bucket holds.
     const wanted = Number.isNaN(tokens) ? Number.POSITIVE_INFINITY : Math.max(0, tokens);
     // Innermost first: a cgroup that is dry itself never degrades its user or the host.
-    const short = way.find((bucket) => !bucket.holds(wanted));
-    if (short) return this.#refuse(short, wanted);
+    for (const bucket of way) if (!bucket.holds(wanted)) return this.#refuse(bucket, wanted);
     for (const bucket of way) bucket.take(wanted);
     return { granted: true, tokens: wanted };
   }
