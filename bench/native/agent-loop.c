@@ -30,15 +30,18 @@ static long read_reports(int fd)
 	return reports;
 }
 
-static void announce(int fd, long step, int begin)
+/* The end of a step, where one is open, and the beginning of the next, in one write: as the SDK sends what comes together. */
+static void announce(int fd, long step)
 {
-	char text[256];
-	int size = begin ? snprintf(text, sizeof(text),
-				    "{\"type\":\"step\",\"id\":\"%016lx\",\"kind\":\"tool\",\"key\":\"loop\",\"at\":%.1f}\n",
-				    step, now_us())
-			 : snprintf(text, sizeof(text), "{\"type\":\"step_end\",\"id\":\"%016lx\",\"at\":%.1f}\n", step,
-				    now_us());
+	char text[512];
+	int size = 0;
 
+	if (step > 1)
+		size = snprintf(text, sizeof(text), "{\"type\":\"step_end\",\"id\":\"%016lx\",\"at\":%.1f}\n", step - 1,
+				now_us());
+	size += snprintf(text + size, sizeof(text) - size,
+			 "{\"type\":\"step\",\"id\":\"%016lx\",\"kind\":\"tool\",\"key\":\"loop\",\"at\":%.1f}\n", step,
+			 now_us());
 	if (write(fd, text, size) != size) {
 		fprintf(stderr, "hostd did not take a step: %s\n", strerror(errno));
 		exit(1);
@@ -61,10 +64,8 @@ int main(int argc, char **argv)
 	timerfd_settime(timer, 0, &every, NULL);
 	while (now_us() < end) {
 		if (session >= 0 && wakeups % WAKEUPS_A_STEP == 0) {
-			if (step > 0)
-				announce(session, step, 0);
 			reports += read_reports(session);
-			announce(session, ++step, 1);
+			announce(session, ++step);
 		}
 		if (read(timer, &expired, sizeof(expired)) != sizeof(expired))
 			return 1;

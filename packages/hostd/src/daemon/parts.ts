@@ -85,7 +85,7 @@ export async function makeParts(config: HostdConfig, options: PartsOptions): Pro
     threadRole,
     stats,
   });
-  const policy = createPolicy(config.policy, { random: Math.random });
+  const policy = createPolicy(config.policy, { random: Math.random, costs: recorder.source === 'bpf' });
   const state = new StateFile(config.stateDir, policy, log);
   state.load();
   const budget = createBudget(config.budget);

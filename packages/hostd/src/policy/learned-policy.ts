@@ -22,6 +22,8 @@ import { UserPolicy } from './user-policy.ts';
 export interface PolicyOptions {
   /** Uniform in [0, 1): injected, so that a replay decides alike. */
   random: () => number;
+  /** Whether it will be told what wakeups cost: then it remembers for a while whose a wait was. Default true. */
+  costs?: boolean;
 }
 
 /** A policy that learns, and whose learning outlives the process. */
@@ -87,13 +89,15 @@ export function createPolicy(config: PolicyConfig, options: PolicyOptions): Lear
 class LearnedPolicy implements LearningPolicy {
   #config: PolicyConfig;
   #random: () => number;
+  #costs: boolean;
   #users: Recents<number, UserPolicy>;
   #open: Recents<string, OpenWait>;
   #ended = new Recents<string, EndedWait>(MAX_ENDED);
 
-  constructor(config: PolicyConfig, { random }: PolicyOptions) {
+  constructor(config: PolicyConfig, { random, costs = true }: PolicyOptions) {
     this.#config = config;
     this.#random = random;
+    this.#costs = costs;
     this.#users = new Recents(config.maxUsers);
     this.#open = new Recents(config.maxOpenWaits);
   }
@@ -152,7 +156,7 @@ class LearnedPolicy implements LearningPolicy {
     const open = this.#open.peek(wait);
     if (!open) return;
     this.#open.delete(wait);
-    this.#ended.set(wait, { user: open.user, classId: open.prediction.cls.id });
+    if (this.#costs) this.#ended.set(wait, { user: open.user, classId: open.prediction.cls.id });
     const us = at - open.at;
     // What was given up, or ended before it began, says nothing of how long such waits last.
     if (cancelled || !(us >= 0) || us === Number.POSITIVE_INFINITY) return;

@@ -92,6 +92,8 @@ export class Attribution implements RecordSink {
   frame(id: string, frame: ClientFrame): void {
     const session = this.#sessions.get(id);
     if (!session) return;
+    // Nothing will be found of what is not recorded.
+    if (this.#recordedSince === 0 && frame.type !== 'step' && frame.type !== 'step_end') return;
     const since = this.#recordedSince && Math.max(this.#recordedSince, session.process.trackedSince);
     session.process.frame(id, frame, session.tidOf, since);
   }
