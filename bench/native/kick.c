@@ -12,17 +12,16 @@
 #include <fcntl.h>
 #include <linux/perf_event.h>
 #include <pthread.h>
-#include <sched.h>
 #include <signal.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
-#include <sys/prctl.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "pin.h"
 #include "session.h"
 
 #define LEAD_US 1000
@@ -36,16 +35,6 @@ static char first_limit[16];
 static volatile enum way way;
 static volatile double due;
 static volatile int go, done;
-
-static void pin(int cpu)
-{
-	cpu_set_t set;
-
-	CPU_ZERO(&set);
-	CPU_SET(cpu, &set);
-	sched_setaffinity(0, sizeof(set), &set);
-	prctl(PR_SET_TIMERSLACK, 1);
-}
 
 static void write_limit(const char *value)
 {

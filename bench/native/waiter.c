@@ -9,12 +9,12 @@
 // Prints for each wait how late it woke, in nanoseconds after the timer's time or the service's sending, and whether
 // the home CPU's limit differed from what it was at first; then `elapsed SECONDS`.
 #define _GNU_SOURCE
-#include <sched.h>
 #include <signal.h>
 #include <stdint.h>
 #include <sys/prctl.h>
 #include <sys/wait.h>
 
+#include "pin.h"
 #include "session.h"
 
 #define BURST_US 300
@@ -27,15 +27,6 @@ struct request {
 
 static int limit;
 static char first_limit[16];
-
-static void pin(int cpu)
-{
-	cpu_set_t set;
-
-	CPU_ZERO(&set);
-	CPU_SET(cpu, &set);
-	sched_setaffinity(0, sizeof(set), &set);
-}
 
 static int read_limit(char *value, int size)
 {
@@ -127,13 +118,11 @@ int main(int argc, char **argv)
 		prctl(PR_SET_PDEATHSIG, SIGKILL);
 		close(service[0]);
 		pin(atoi(argv[2]));
-		prctl(PR_SET_TIMERSLACK, 1);
 		serve(service[1]);
 		_exit(0);
 	}
 	close(service[1]);
 	pin(home);
-	prctl(PR_SET_TIMERSLACK, 1); /* the slack of 50 us is not what is measured */
 
 	int session = strcmp(argv[3], "-") ? open_session(argv[3]) : -1;
 	double began = now_us();

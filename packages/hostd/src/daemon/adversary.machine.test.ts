@@ -4,8 +4,8 @@ import { connect, type Socket } from 'node:net';
 import { join } from 'node:path';
 import { monotonicMicros } from '@prewake/sdk/protocol';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { ARMS_ALWAYS } from '../cli/arms-always.testkit.ts';
 import { RunningHostd } from '../cli/prewake.testkit.ts';
+import { ARMS_ALWAYS } from './arms-always.testkit.ts';
 import { ask, step, stepId, WireClient, wait } from './wire-client.testkit.ts';
 
 /** What hostd may grow by under any of this, MiB: its heap's own slack is tens of it. */

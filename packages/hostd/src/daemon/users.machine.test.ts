@@ -1,12 +1,13 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { chmodSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { chmodSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, it, type TestContext } from 'vitest';
-import { defaultConfig } from './config.ts';
+import { ARMS_ALWAYS } from './arms-always.testkit.ts';
+import { loadConfig } from './config-load.ts';
 import { type Daemon, startDaemon } from './daemon.ts';
 import { ask, step, stepId, WireClient, wait } from './wire-client.testkit.ts';
 
@@ -18,12 +19,10 @@ let daemon: Daemon;
 
 beforeAll(async () => {
   chmodSync(dir, 0o755);
-  const config = defaultConfig({ env: {}, root: true, cpus: 2 }, join(dir, 'hostd.sock'));
-  config.stateDir = dir;
-  // Arms every wait throughout: this is about whose threads and events they are, and not about what pays.
-  config.policy = { ...config.policy, armedShare: 1, leadUs: 1e6, holdout: 0, benefitSamples: 1e6 };
-  const ample = { refillPerSecond: 1e5, capacity: 1e5 };
-  config.budget = { ...config.budget, host: ample, user: ample, cgroup: ample };
+  const file = join(dir, 'hostd.yaml');
+  writeFileSync(file, ARMS_ALWAYS);
+  const flags = { config: file, socket: join(dir, 'hostd.sock'), stateDir: dir };
+  const config = await loadConfig(flags, { env: {}, root: true, cpus: 2 });
   daemon = await startDaemon(config, { dryRun: true, log: () => {} });
 });
 afterAll(async () => {
