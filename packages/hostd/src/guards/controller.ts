@@ -89,7 +89,8 @@ export class LeaseController implements GuardController {
     }
     const { owner, reason, expiresAt } = window;
     const hold: Hold = { id, weight: this.#weigh(parts), cpus: this.#covered(window, parts) };
-    this.#windows.set(id, { hold, owner, reason, since: now, expiresAt, parts });
+    // Both are kept for as long as the window is open: without the room that push() leaves for sixteen more.
+    this.#windows.set(id, { hold, owner, reason, since: now, expiresAt, parts: parts.slice() });
     this.#schedule(expiresAt);
     // The process may have been stopped between the look above and the last write.
     watch.check(clock.now());
@@ -186,7 +187,7 @@ export class LeaseController implements GuardController {
         for (const cpu of window.cpus) if (this.#options.eligible(cpu)) add(cpu);
       }
     }
-    return cpus;
+    return cpus.slice();
   }
 
   /** One timer for the nearest expiry, and none without leases. */

@@ -30,7 +30,7 @@ interface Account {
   readonly rate: number;
   paidUntil: Micros;
   /** Few: mostly one. */
-  readonly claims: Claim[];
+  claims: readonly Claim[];
 }
 
 /** A lease outlives what is paid for by this much, so that the renewal, and not the expiry, decides. */
@@ -99,7 +99,8 @@ export class Claims {
     const refusal = this.#pay(account, at + lengthUs, at);
     if (refusal) return refusal;
     const claim: Claim = { hold: guards.arm(request), since: at, paidUntil: at + lengthUs, account };
-    if (account.claims.push(claim) === 1) this.#keep(account);
+    if (account.claims.length === 0) this.#keep(account);
+    account.claims = account.claims.concat(claim);
     return claim;
   }
 
@@ -122,7 +123,7 @@ export class Claims {
     const { budget, guards, now } = this.#options;
     const { account } = claim;
     guards.release(claim.hold);
-    account.claims.splice(account.claims.indexOf(claim), 1);
+    account.claims = account.claims.filter((other) => other !== claim);
     const at = now();
     const letGo = Math.min(at, claim.paidUntil + RESTORED_US);
     let needed = Math.min(at, account.paidUntil + RESTORED_US);

@@ -223,9 +223,11 @@ export class Session implements Claimant {
       case 'step_end':
         return order('step', this.openSteps.get(frame.id)?.at, frame.id, frame.at);
       case 'wait': {
-        if (!this.openSteps.has(frame.step)) return unknownStep(frame.step);
+        const step = this.openSteps.get(frame.step);
+        if (!step) return unknownStep(frame.step);
         if (this.openWaits.has(frame.id)) return flawed('PREWAKE_DUPLICATE_ID', `wait ${frame.id} is open`);
         if (this.openWaits.size >= this.#limits.openWaits) return tooMany('waits', this.#limits.openWaits);
+        frame.step = step.id; // One string for all waits of a step.
         this.openWaits.set(frame.id, frame);
         this.counters.waits++;
         return undefined;

@@ -51,7 +51,8 @@ export function cutToCredit(windows: PlannedWindow[], credit: Micros, share: num
     kept.push({ arm, disarm: end });
     spent += end - arm;
   }
-  return kept;
+  // Kept for as long as the wait lasts: without the room that push() leaves for sixteen more.
+  return kept.slice();
 }
 
 /** Later by `offset`, without what lies before `from`. */
