@@ -3,7 +3,7 @@ import { dirname } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { HostdProcess } from '@prewake/bench/hostd-process';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { ARMS_ALWAYS } from '../../../packages/hostd/dist/cli/arms-always.testkit.js';
+import { ARMS_ALWAYS } from '../../../packages/hostd/dist/daemon/arms-always.testkit.js';
 import { runAgent } from './agent.ts';
 import { startArmedClient } from './armed-client.ts';
 import { changedControls, readControls } from './controls.ts';

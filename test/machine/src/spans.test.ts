@@ -3,7 +3,7 @@ import { idleUsageSince, readIdleUsage } from '@prewake/bench/demo/idle-usage';
 import { Recording } from '@prewake/bench/demo/record';
 import { HostdProcess } from '@prewake/bench/hostd-process';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { ARMS_ALWAYS } from '../../../packages/hostd/dist/cli/arms-always.testkit.js';
+import { ARMS_ALWAYS } from '../../../packages/hostd/dist/daemon/arms-always.testkit.js';
 import { runAgent } from './agent.ts';
 
 interface AnyValue {
