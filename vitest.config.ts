@@ -21,6 +21,7 @@ const shared = {
   // Deadlines for machines with noisy neighbours; no test waits for them when all is well.
   testTimeout: 60_000,
   hookTimeout: 120_000,
+  expect: { poll: { timeout: 30_000 } },
 };
 
 export default defineConfig({
