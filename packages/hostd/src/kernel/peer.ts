@@ -47,7 +47,8 @@ export function uidOf(socket: Socket): number | undefined {
   return uid === undefined ? undefined : uid >>> 0;
 }
 
-function fdOf(socket: Socket): number {
+/** The descriptor of a socket; -1 where it is closed. Node shows it to nobody else. */
+export function fdOf(socket: Socket): number {
   return (socket as unknown as { _handle?: { fd?: number } })._handle?.fd ?? -1;
 }
 

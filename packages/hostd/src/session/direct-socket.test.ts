@@ -71,6 +71,17 @@ test('reads so much at once and no more, and waits where no more is wanted', asy
   for (const chunk of read) expect(chunk.length).toBeLessThanOrEqual(READ_BYTES);
 });
 
+test('waits also where no more is wanted of what had come with the upgrade', async () => {
+  enough = 1;
+  await takenOver('with it');
+  peer.write(' and after it');
+  await expect.poll(() => read.length).toBe(1);
+  await new Promise((resolve) => setTimeout(resolve, 50));
+  expect(bytes().toString()).toBe('with it');
+  own.resume();
+  await expect.poll(() => bytes().toString()).toBe('with it and after it');
+});
+
 test('ends with its peer’s side, and gives its descriptors back', async () => {
   const before = openFiles();
   await takenOver();

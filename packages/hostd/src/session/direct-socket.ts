@@ -1,5 +1,6 @@
 import { Socket } from 'node:net';
 import { checked, libc } from '../kernel/libc.ts';
+import { fdOf } from '../kernel/peer.ts';
 
 /** include/uapi/linux/fcntl.h */
 const F_DUPFD_CLOEXEC = 1030;
@@ -16,15 +17,17 @@ const buffer = Buffer.allocUnsafeSlow(READ_BYTES);
  *
  * @param head what had been read from it before
  * @param data is given a part of a buffer that the next read overwrites. False: no more until `resume()`.
- * @throws PrewakeError PREWAKE_SYSCALL_FAILED (EMFILE)
+ * @throws PrewakeError PREWAKE_SYSCALL_FAILED: EMFILE, EBADF where it has been closed
  */
 export function directSocket(from: Socket, head: Buffer, data: (chunk: Buffer) => boolean): Socket {
-  const { fd } = (from as unknown as { _handle: { fd: number } })._handle;
-  const own = checked(libc().fcntl(fd, F_DUPFD_CLOEXEC, 0), 'taking a connection over');
+  const own = checked(libc().fcntl(fdOf(from), F_DUPFD_CLOEXEC, 0), 'taking a connection over');
   const callback = (bytes: number) => data(buffer.subarray(0, bytes));
   const socket = new Socket({ fd: own, onread: { buffer, callback } });
   from.destroy();
   // Not before the caller is ready for it.
-  if (head.length > 0) process.nextTick(() => data(head));
+  if (head.length > 0)
+    process.nextTick(() => {
+      if (!data(head)) socket.pause();
+    });
   return socket;
 }

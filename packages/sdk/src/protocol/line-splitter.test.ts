@@ -87,4 +87,10 @@ describe('LineSplitter', () => {
     chunk.fill(0x7a);
     expect(feed(splitter, '!\n').lines).toEqual(['rest!']);
   });
+
+  it('holds nothing of an empty chunk', () => {
+    const splitter = new LineSplitter();
+    expect(feed(splitter, '').lines).toEqual([]);
+    expect(splitter.end()).toBeUndefined();
+  });
 });

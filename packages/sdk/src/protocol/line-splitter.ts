@@ -27,7 +27,7 @@ export class LineSplitter {
   push(chunk: Buffer, onLine: (line: string) => unknown): ProtocolError | undefined {
     if (this.#error) return this.#error;
     const last = chunk.lastIndexOf(NEWLINE);
-    if (last < 0) return this.#hold(chunk);
+    if (last < 0) return this.#hold(chunk, 0);
 
     const held = this.#held;
     this.#held = undefined;
@@ -43,7 +43,7 @@ export class LineSplitter {
       if (stop > start && onLine(text.slice(start, stop)) === false) return undefined;
       start = end + 1;
     }
-    return last + 1 < chunk.length ? this.#hold(chunk.subarray(last + 1)) : undefined;
+    return this.#hold(chunk, last + 1);
   }
 
   /** The stream has ended. @returns `PREWAKE_LINE_TRUNCATED` where it ended within a line. */
@@ -52,7 +52,9 @@ export class LineSplitter {
     return this.#fail('PREWAKE_LINE_TRUNCATED', `The connection ended within a line`);
   }
 
-  #hold(rest: Buffer): ProtocolError | undefined {
+  #hold(chunk: Buffer, from: number): ProtocolError | undefined {
+    if (from >= chunk.length) return undefined;
+    const rest = chunk.subarray(from);
     const length = (this.#held?.length ?? 0) + rest.length;
     // The newline counts as well, and it is not here yet.
     if (length >= this.#limit) return this.#fail('PREWAKE_LINE_TOO_LONG', this.#tooLongMessage());
