@@ -44,7 +44,7 @@ export class EventStream {
 
   /** @param event made only where somebody reads */
   emit(event: () => DaemonEvent): void {
-    if (this.#readers.size === 0) return;
+    if (!this.watched) return;
     const made = event();
     const sequence = ++this.#sequence;
     for (const reader of this.#readers.values())

@@ -89,7 +89,7 @@ export class LeaseController implements GuardController {
     }
     const { owner, reason, expiresAt } = window;
     const hold: Hold = { id, weight: this.#weigh(parts), cpus: this.#covered(window, parts) };
-    // Both are kept for as long as the window is open: without the room that push() leaves for sixteen more.
+    // Kept for as long as the window is open: without the room that push() leaves for sixteen more.
     this.#windows.set(id, { hold, owner, reason, since: now, expiresAt, parts: parts.slice() });
     this.#schedule(expiresAt);
     // The process may have been stopped between the look above and the last write.
@@ -113,11 +113,11 @@ export class LeaseController implements GuardController {
   }
 
   releaseOwner(owner: string): void {
-    for (const window of [...this.#windows.values()]) if (window.owner === owner) this.release(window.hold);
+    for (const window of this.#windows.values()) if (window.owner === owner) this.release(window.hold);
   }
 
   releaseAll(): void {
-    for (const { hold } of [...this.#windows.values()]) this.release(hold);
+    for (const { hold } of this.#windows.values()) this.release(hold);
   }
 
   isArmed(cpu: number): boolean {
@@ -180,14 +180,16 @@ export class LeaseController implements GuardController {
 
   #covered(window: WindowRequest, parts: readonly Part[]): number[] {
     const cpus: number[] = [];
-    const add = (cpu: number) => void (cpus.includes(cpu) || cpus.push(cpu));
+    const add = (cpu: number) => {
+      if (!cpus.includes(cpu)) cpus.push(cpu);
+    };
     for (const { target } of parts) {
       if (target.type === 'cpu' || target.type === 'idle_state') add(target.cpu);
       else if (target.type !== 'task') {
         for (const cpu of window.cpus) if (this.#options.eligible(cpu)) add(cpu);
       }
     }
-    return cpus.slice();
+    return cpus.slice(); // As long-lived as the parts.
   }
 
   /** One timer for the nearest expiry, and none without leases. */
