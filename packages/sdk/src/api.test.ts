@@ -146,17 +146,104 @@ it('a rejection that nobody handles is reported once, as it would be without us'
   }
 });
 
-it('a lazy thenable is started once', async () => {
+it('a promise that is handed over stays its owner’s to handle', async () => {
+  const seen: unknown[] = [];
+  const others = process.listeners('unhandledRejection');
+  process.removeAllListeners('unhandledRejection');
+  process.on('unhandledRejection', (reason) => seen.push(reason));
+  try {
+    const boom = new Error('boom');
+    const failing = Promise.reject(boom);
+    await step('handled', async () => {
+      expect(wait(failing)).toBe(failing);
+      await expect(failing).rejects.toBe(boom);
+    });
+    expect(wait(failing)).toBe(failing);
+    await until('all ends', () => hostd.of('wait_end').length === 2);
+    await sleep(5);
+    expect(seen).toEqual([]);
+  } finally {
+    process.removeAllListeners('unhandledRejection');
+    for (const other of others) process.on('unhandledRejection', other);
+  }
+});
+
+it('a promise that is more than a promise comes back itself, and is waited for', async () => {
+  class Request extends Promise<number> {
+    withResponse = () => 'response';
+  }
+  const subclass = new Request((done) => setTimeout(done, 20, 7));
+  const extended = Object.assign(
+    sleep(20).then(() => 8),
+    { kill: () => {} },
+  );
+  expect(step('subclass', () => wait(() => subclass))).toBe(subclass);
+  expect(tool('extended', () => extended)).toBe(extended);
+  expect([await subclass, await extended]).toEqual([7, 8]);
+  await until('all ends', () => hostd.of('step_end').length === 2);
+  for (const { id, at } of hostd.of('wait_end'))
+    expect(at - (hostd.of('wait').find((wait) => wait.id === id)?.at ?? at)).toBeGreaterThan(15_000);
+});
+
+it('a lazy thenable comes back itself, starts when the agent asks, and is waited for', async () => {
   let started = 0;
-  const query: PromiseLike<number> = {
+  // A client's request: private fields, and work that begins with the first `then`.
+  class Query {
+    #rows = 7;
     // biome-ignore lint/suspicious/noThenProperty: query builders are like this
-    then: (done, failed) => {
+    then(done?: (rows: number) => unknown, failed?: (error: unknown) => unknown) {
       started++;
-      return Promise.resolve(7).then(done, failed);
+      return Promise.resolve(this.#rows).then(done, failed);
+    }
+  }
+  const query = new Query();
+  expect(step('query', () => wait(query))).toBe(query);
+  await sleep(5);
+  expect([started, hostd.of('step_end').length]).toEqual([0, 0]);
+  expect(await query).toBe(7);
+  expect(started).toBe(1);
+  expect(Object.keys(query)).toEqual([]);
+  expect(Object.hasOwn(query, 'then')).toBe(false);
+  await until('its end', () => hostd.of('step_end').length === 1);
+  expect(hostd.of('wait_end')[0]?.cancelled).toBeUndefined();
+});
+
+it('whatever a then is, the agent meets it as it was', async () => {
+  const boom = new Error('boom');
+  /* biome-ignore-start lint/suspicious/noThenProperty: odd thenables are the point */
+  const bare = { then: (done: (value: string) => void) => void setTimeout(done, 1, 'v') };
+  const throwing = {
+    then: () => {
+      throw boom;
     },
   };
-  expect(await step('query', () => wait(query))).toBe(7);
-  expect(started).toBe(1);
+  const refusing = {
+    get then(): unknown {
+      throw boom;
+    },
+  };
+  const frozen = Object.freeze({ then: (done: (value: number) => void) => done(9) });
+  /* biome-ignore-end lint/suspicious/noThenProperty: see above */
+  const original = bare.then;
+  expect(await step('bare', () => bare)).toBe('v');
+  expect(bare.then).toBe(original);
+  expect(step('throwing', () => throwing)).toBe(throwing);
+  await expect((async () => await (throwing as unknown))()).rejects.toBe(boom);
+  expect(step('refusing', () => refusing)).toBe(refusing);
+  expect(await step('frozen', () => frozen)).toBe(9);
+  await until('all ends', () => hostd.of('step_end').length === 4);
+});
+
+it('an error that can’t be looked at is the agent’s own all the same', async () => {
+  const shy = Object.defineProperty(new Error('shy'), 'name', {
+    get: () => {
+      throw new Error('not this one');
+    },
+  });
+  await expect(tool('shy', () => Promise.reject(shy))).rejects.toBe(shy);
+  const mine = new RangeError('mine');
+  const none = null as unknown as undefined;
+  await expect(step('none', () => wait(() => Promise.reject(mine), none))).rejects.toBe(mine);
 });
 
 it('what is not a promise comes back at once and as it is', () => {

@@ -5,6 +5,7 @@ import { monotonicMicros } from './protocol/index.ts';
 import { QUIET } from './quiet-step.ts';
 import { active } from './runtime.ts';
 import { scopes } from './scope.ts';
+import { whenSettled } from './settling.ts';
 import { deliver } from './signals/deliver.ts';
 import { startStep } from './start-step.ts';
 import { LiveStep } from './step.ts';
@@ -18,7 +19,7 @@ export function step<T>(options: string | StepOptions, fn: (step: Step) => T): T
   return runStep(startStep(options), fn);
 }
 
-function runStep<T>(begun: Step, fn: (step: Step) => T): T {
+function runStep<T>(begun: Step, fn: (step: Step) => T, kept = false): T {
   if (begun === QUIET) return fn(begun);
   let result: T;
   try {
@@ -27,20 +28,11 @@ function runStep<T>(begun: Step, fn: (step: Step) => T): T {
     begun.end({ error });
     throw error;
   }
-  if (!isThenable(result)) {
-    begun.end();
-    return result;
-  }
-  return result.then(
-    (value: unknown) => {
-      begun.end();
-      return value;
-    },
-    (error: unknown) => {
-      begun.end({ error });
-      throw error;
-    },
-  ) as T;
+  return whenSettled(
+    result,
+    { fulfilled: () => begun.end(), rejected: (error) => begun.end({ error }) },
+    kept,
+  );
 }
 
 /**
@@ -56,7 +48,7 @@ export function tool<T>(name: string, fn: (step: Step) => T, options?: Omit<Step
 /**
  * Announces that the current step waits for a promise, or for what a function returns. Requests that the function
  * makes give their signals to this wait. Results and errors are the promise's own; outside of a step, the wait
- * gets an unnamed one.
+ * gets an unnamed one. A promise, in contrast to a function, comes back itself, and counts as handled.
  */
 export function wait<T>(what: (() => T) | T, hint?: WaitHint): T {
   const scope = scopes.getStore();
@@ -70,21 +62,15 @@ export function wait<T>(what: (() => T) | T, hint?: WaitHint): T {
     begun.end({ cancelled: isCancelled(error, begun) });
     throw error;
   }
-  if (!isThenable(result)) {
-    begun.end();
-    return result;
-  }
   begun.idleFrom = monotonicMicros();
-  return result.then(
-    (value: unknown) => {
-      begun.end();
-      return value;
+  return whenSettled(
+    result,
+    {
+      fulfilled: () => begun.end(),
+      rejected: (error) => begun.end({ cancelled: isCancelled(error, begun) }),
     },
-    (error: unknown) => {
-      begun.end({ cancelled: isCancelled(error, begun) });
-      throw error;
-    },
-  ) as T;
+    typeof what !== 'function',
+  );
 }
 
 function waitAlone<T>(what: (() => T) | T, hint: WaitHint | undefined): T {
@@ -107,13 +93,17 @@ function waitAlone<T>(what: (() => T) | T, hint: WaitHint | undefined): T {
   };
   const unnamed = new LiveStep({ ...parts, span: QUIET.span });
   guarded(() => owner.stepStarted(unnamed));
-  return runStep(unnamed, () => wait(what, hint));
+  return runStep(unnamed, () => wait(what, hint), typeof what !== 'function');
 }
 
 /** A wait that failed teaches nothing, unless it was a tool's: a search that finds nothing fails as well. */
 function isCancelled(error: unknown, begun: LiveWait): boolean {
-  const name = (error as { name?: unknown } | null | undefined)?.name;
-  if (name === 'AbortError' || name === 'TimeoutError') return true;
+  try {
+    const name = (error as { name?: unknown } | null | undefined)?.name;
+    if (name === 'AbortError' || name === 'TimeoutError') return true;
+  } catch {
+    // A getter that throws must not replace the agent's own error.
+  }
   return (begun.hint.kind ?? begun.step.kind) !== 'tool';
 }
 
@@ -131,12 +121,4 @@ export function signal(name: string, detail?: SignalDetail): void {
 /** The step whose code is running. */
 export function currentStep(): Step | undefined {
   return scopes.getStore()?.step;
-}
-
-function isThenable(value: unknown): value is PromiseLike<unknown> {
-  return (
-    (typeof value === 'object' || typeof value === 'function') &&
-    value !== null &&
-    typeof (value as { then?: unknown }).then === 'function'
-  );
 }

@@ -113,8 +113,8 @@ export class LiveStep implements Step {
     };
   }
 
-  wait(hint: WaitHint = {}): LiveWait {
-    const wait = new LiveWait(this, hint);
+  wait(hint?: WaitHint | null): LiveWait {
+    const wait = new LiveWait(this, hint ?? {});
     if (this.endedAt !== 0) {
       wait.endedAt = wait.at;
       return wait;
