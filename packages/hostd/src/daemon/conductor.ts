@@ -5,7 +5,6 @@ import type { WaitOutcome, Windows } from '../session/windows.ts';
 import type { Attribution } from '../slowpath/attribution.ts';
 import type { EventStream } from './event-stream.ts';
 import type { Metrics } from './metrics.ts';
-import type { Thrift } from './thrift.ts';
 
 /** Kinds that have a metric of their own: a client may invent as many as it likes. */
 const KNOWN_KINDS = new Set(['llm', 'tool', 'timer', 'http']);
@@ -20,7 +19,7 @@ export class Conductor implements FrameHandler {
   readonly #reports: Reports;
   readonly #events: EventStream;
   readonly #metrics: Metrics;
-  readonly #thrift: Thrift;
+  readonly #onWait: () => void;
   readonly #counting: boolean;
   readonly #now: () => Micros;
   readonly #onEnded: (session: Session) => void;
@@ -34,7 +33,8 @@ export class Conductor implements FrameHandler {
     reports: Reports;
     events: EventStream;
     metrics: Metrics;
-    thrift: Thrift;
+    /** For what is to be looked at now and then while hostd has work. */
+    onWait: () => void;
     /** The recorder reads counters and not records. */
     counting: boolean;
     now: () => Micros;
@@ -45,7 +45,7 @@ export class Conductor implements FrameHandler {
     this.#reports = options.reports;
     this.#events = options.events;
     this.#metrics = options.metrics;
-    this.#thrift = options.thrift;
+    this.#onWait = options.onWait;
     this.#counting = options.counting;
     this.#now = options.now;
     this.#onEnded = options.onEnded;
@@ -57,7 +57,7 @@ export class Conductor implements FrameHandler {
     switch (frame.type) {
       case 'wait':
         this.#windows.waitStarted(session, frame);
-        this.#thrift.look();
+        this.#onWait();
         break;
       case 'signal':
         this.#windows.signal(session, frame);

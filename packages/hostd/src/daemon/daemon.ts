@@ -37,6 +37,7 @@ export async function startDaemon(config: HostdConfig, options: DaemonOptions): 
     const [{ Hostd }, { makeParts }] = await Promise.all([import('./hostd.ts'), import('./parts.ts')]);
     const parts = await makeParts(config, {
       guards,
+      dryRun,
       log,
       onSessionEnded: (session) => hostd?.sessionEnded(session),
     });

@@ -19,9 +19,6 @@ import { DaemonViews } from './views.ts';
 
 const { version } = createRequire(import.meta.url)('../../package.json') as { version: string };
 
-/** What was learned is kept this often at least, as long as sessions come and go. */
-const SAVE_EVERY_US = 15 * 60e6;
-
 /** What a reload takes over at once; a change of anything else needs a restart. */
 const RELOADED = ['budget', 'guards', 'sessions', 'logLevel', 'adminGroup'] as const;
 
@@ -33,7 +30,6 @@ export class Hostd implements Daemon {
   readonly #claimed: ClaimedSocket;
   readonly #startedAt: number;
   #servers: Server[] = [];
-  #savedAt: number;
   #stopping = false;
 
   constructor(config: HostdConfig, log: Log, claimed: ClaimedSocket, parts: Parts) {
@@ -42,7 +38,6 @@ export class Hostd implements Daemon {
     this.#claimed = claimed;
     this.#parts = parts;
     this.#startedAt = parts.now();
-    this.#savedAt = this.#startedAt;
   }
 
   get socketPath(): string {
@@ -111,14 +106,9 @@ export class Hostd implements Daemon {
   }
 
   sessionEnded(session: Session): void {
-    const { followed, now, sessions, state } = this.#parts;
+    const { followed, sessions } = this.#parts;
     sessions.remove(session);
-    if (this.#stopping) return;
-    followed.ended(session);
-    // The last session may never end: what was learned is kept now and then all the same.
-    if (now() - this.#savedAt < SAVE_EVERY_US) return;
-    this.#savedAt = now();
-    state.save();
+    if (!this.#stopping) followed.ended(session);
   }
 
   #accept(

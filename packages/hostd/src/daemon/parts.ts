@@ -60,13 +60,15 @@ const SOURCES = {
 export interface PartsOptions {
   /** Started, and perhaps not ready. */
   guards: MachineGuards;
+  /** Write nothing: neither what was learned. */
+  dryRun: boolean;
   log: Log;
   onSessionEnded: (session: Session) => void;
 }
 
 /** Makes every other part; nothing listens yet. */
 export async function makeParts(config: HostdConfig, options: PartsOptions): Promise<Parts> {
-  const { guards, log } = options;
+  const { guards, dryRun, log } = options;
   const now = monotonicMicros;
   const sessions = new Sessions();
   const events = new EventStream();
@@ -86,7 +88,7 @@ export async function makeParts(config: HostdConfig, options: PartsOptions): Pro
     stats,
   });
   const policy = createPolicy(config.policy, { random: Math.random, costs: recorder.source === 'bpf' });
-  const state = new StateFile(config.stateDir, policy, log);
+  const state = new StateFile(config.stateDir, policy, { log, now, readOnly: dryRun });
   state.load();
   const budget = createBudget(config.budget);
   const conditions = new PowerConditionsReader();
@@ -106,7 +108,11 @@ export async function makeParts(config: HostdConfig, options: PartsOptions): Pro
   const windows = new Windows({ policy, claims, guards, deadlines, now, activeWindowUs });
   const reports = new Reports({ recorder, attribution, sessions, deadlines, now });
   recorder.onPressure = () => reports.drain();
-  deadlines.onFired = () => reports.whileAwake();
+  deadlines.onFired = () => {
+    reports.whileAwake();
+    // A long window has no waits that begin.
+    thrift.look();
+  };
   const metrics = new Metrics({
     sessions: () => sessions.size,
     openWaits: () => windows.openWaits,
@@ -132,7 +138,10 @@ export async function makeParts(config: HostdConfig, options: PartsOptions): Pro
     reports,
     events,
     metrics,
-    thrift,
+    onWait() {
+      thrift.look();
+      state.keep();
+    },
     counting: recorder.source === 'schedstat',
     now,
     onEnded: options.onSessionEnded,

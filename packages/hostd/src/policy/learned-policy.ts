@@ -15,7 +15,7 @@ import { armedWithin, shiftWindows } from './plan/windows.ts';
 import type { Policy } from './policy.ts';
 import type { Prediction } from './predict/predictor.ts';
 import { Recents } from './recents.ts';
-import { type PolicyState, readState, writeState } from './state.ts';
+import { type PolicyState, readState, stateText, writeState } from './state.ts';
 import { type ClassSummary, summarize } from './summary.ts';
 import { UserPolicy } from './user-policy.ts';
 
@@ -30,6 +30,8 @@ export interface PolicyOptions {
 export interface LearningPolicy extends Policy {
   /** What was learned, as plain JSON: versioned, without sessions and open waits. */
   saveState(): PolicyState;
+  /** {@link saveState} as JSON, a user at a time: pieces may be asked for between other work. */
+  stateText(): Iterable<string>;
   /**
    * Takes up what was saved, in place of all that is known.
    * @throws PrewakeError PREWAKE_STATE_CORRUPT, PREWAKE_STATE_VERSION: nothing was changed
@@ -181,6 +183,10 @@ class LearnedPolicy implements LearningPolicy {
 
   saveState(): PolicyState {
     return writeState(this.#users.entries());
+  }
+
+  stateText(): Iterable<string> {
+    return stateText([...this.#users.entries()]);
   }
 
   loadState(state: unknown): void {

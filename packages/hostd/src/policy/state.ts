@@ -21,19 +21,31 @@ interface UserState {
 
 export function writeState(users: Iterable<[number, UserPolicy]>): PolicyState {
   const state: PolicyState = { version: STATE_VERSION, users: {} };
-  for (const [uid, user] of users) {
-    state.users[uid] = {
-      logPrice: user.price.save(),
-      predictor: savePredictor(user.predictor),
-      extras: [...user.extras.entries()].map(([id, { benefit, cadence, sinceRetry }]) => ({
-        id,
-        benefit: benefit.save(),
-        cadence: [cadence.logGap, cadence.gaps],
-        sinceRetry,
-      })),
-    };
-  }
+  for (const [uid, user] of users) state.users[uid] = userState(user);
   return state;
+}
+
+/** The same as JSON, each user's piece made when it is asked for. */
+export function* stateText(users: Iterable<[number, UserPolicy]>): Generator<string> {
+  let before = `{"version":${STATE_VERSION},"users":{`;
+  for (const [uid, user] of users) {
+    yield `${before}"${uid}":${JSON.stringify(userState(user))}`;
+    before = ',';
+  }
+  yield before === ',' ? '}}' : `${before}}}`;
+}
+
+function userState(user: UserPolicy): UserState {
+  return {
+    logPrice: user.price.save(),
+    predictor: savePredictor(user.predictor),
+    extras: [...user.extras.entries()].map(([id, { benefit, cadence, sinceRetry }]) => ({
+      id,
+      benefit: benefit.save(),
+      cadence: [cadence.logGap, cadence.gaps],
+      sinceRetry,
+    })),
+  };
 }
 
 /**

@@ -125,6 +125,7 @@ function restoreHistogram(histogram: Histogram, saved: SavedHistogram): void {
   const [total, events, mean, variance, max, data] = saved;
   const numbers = [total, events, mean, variance, max].map(finite);
   if (numbers.some((number) => number < 0)) throw new RangeError('a count below zero');
+  integer(events);
   histogram.restoreCounts(decodeCounts(max, text(data), BINS + 1));
   histogram.restore({ total, events, mean, variance });
 }
