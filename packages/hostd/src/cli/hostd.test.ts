@@ -1,5 +1,5 @@
 import { existsSync, writeFileSync } from 'node:fs';
-import { type AddressInfo, createServer } from 'node:net';
+import { type AddressInfo, connect, createServer } from 'node:net';
 import { join } from 'node:path';
 import { SYSTEM_SOCKET } from '@prewake/sdk/protocol';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
@@ -63,6 +63,14 @@ describe('prewake hostd', () => {
     expect(await capacity()).toBe(400);
   });
 
+  it('goes on when nobody reads its log any more', async () => {
+    await hostd.start();
+    hostd.child?.stderr?.destroy();
+    expect(await prewake(['pause', '--socket', hostd.socket])).toMatchObject({ code: 0 });
+    expect(await prewake(['resume', '--socket', hostd.socket])).toMatchObject({ code: 0 });
+    expect(await hostd.end()).toBe(0);
+  });
+
   it('is found in the runtime directory of the user where there is none of the system', async (ctx) => {
     if (existsSync(SYSTEM_SOCKET)) ctx.skip(`this machine has a hostd at ${SYSTEM_SOCKET}`);
     await hostd.start(['--dry-run', '--socket', join(hostd.dir, 'prewake', 'hostd.sock')]);
@@ -76,6 +84,13 @@ describe('prewake hostd', () => {
     const text = await (await fetch(`http://127.0.0.1:${port}/metrics`)).text();
     expect(text).toMatch(/^prewake_sessions 0$/m);
     expect((await fetch(`http://127.0.0.1:${port}/v1/status`)).status).toBe(404);
+
+    // No more connections than it can bear.
+    const held = Array.from({ length: 80 }, () => connect(port, '127.0.0.1').on('error', () => {}));
+    let refused = 0;
+    for (const socket of held) socket.on('close', () => refused++);
+    await expect.poll(() => refused).toBeGreaterThanOrEqual(16);
+    for (const socket of held) socket.destroy();
 
     // The port is taken: one that could not start whole does not go on in part.
     const socket = join(hostd.dir, 'second.sock');

@@ -10,6 +10,8 @@ export async function main(args: readonly string[]): Promise<void> {
     if (error.code === 'EPIPE') process.exit(EXIT.ok);
     throw error;
   });
+  // A hostd whose log nobody reads any more goes on.
+  process.stderr.on('error', () => {});
   try {
     await createProgram().parseAsync(args, { from: 'user' });
   } catch (error) {

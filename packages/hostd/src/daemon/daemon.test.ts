@@ -1,5 +1,5 @@
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { createServer } from 'node:net';
+import { linkSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { connect as connectTo, createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { monotonicMicros } from '@prewake/sdk/protocol';
@@ -224,8 +224,11 @@ describe('the socket', () => {
   });
 
   it('that a dead hostd left behind is taken over', async () => {
-    // A file where the socket was, and a lock file that nobody holds.
-    writeFileSync(join(dir, 'hostd.sock'), '');
+    // A socket on which nobody listens, and a lock file that nobody holds.
+    const server = createServer();
+    await new Promise<void>((resolve) => server.listen(join(dir, 'other.sock'), resolve));
+    linkSync(join(dir, 'other.sock'), join(dir, 'hostd.sock'));
+    await new Promise((resolve) => server.close(resolve));
     writeFileSync(join(dir, 'hostd.sock.lock'), '99999\n');
     await start();
     await (await connect()).sync();
@@ -266,4 +269,20 @@ describe('endpoints', () => {
     expect((await (await connect()).frame('welcome'))?.mode).toBe('paused');
     expect(JSON.parse((await ask(socketPath, '/v1/resume', 'POST')).body).mode).toBe('observe');
   });
+});
+
+it('ends a reader of events that asks for more: requests would pile up behind its stream', async () => {
+  await start();
+  const socket = connectTo(daemon?.socketPath ?? '');
+  socket.on('error', () => {});
+  socket.resume();
+  const closed = new Promise((resolve) => socket.once('close', resolve));
+  socket.write('GET /v1/events HTTP/1.1\r\nHost: x\r\n\r\n'.repeat(3));
+  await closed;
+});
+
+it('leaves a file alone that is no socket', async () => {
+  writeFileSync(join(dir, 'hostd.sock'), 'precious');
+  await expect(start()).rejects.toMatchObject({ code: 'PREWAKE_LISTEN' });
+  expect(readFileSync(join(dir, 'hostd.sock'), 'utf8')).toBe('precious');
 });

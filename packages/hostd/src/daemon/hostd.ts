@@ -56,7 +56,7 @@ export class Hostd implements Daemon {
         this.#log(paused ? `paused: ${reason || 'no reason given'}` : 'resumed');
       },
     });
-    const access = new Access(this.#config.adminGroup);
+    const access = new Access(() => this.#config.adminGroup);
     const server = createHttpServer({
       request: createRoutes({ views, access, events, metrics }),
       session: (peer, client, accept) => this.#accept(peer, client, accept),

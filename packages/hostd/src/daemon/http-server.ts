@@ -48,6 +48,11 @@ export function createHttpServer(handlers: HttpHandlers): Server {
     socket.once('prewake:keep', () => clearTimeout(deadline));
   });
   server.on('request', (request, response) => {
+    // Nothing is read from whoever reads events: more requests would only be kept.
+    if (kept.has(request.socket)) {
+      request.socket.destroy();
+      return;
+    }
     try {
       handlers.request(request, response, peerOf(request.socket));
     } catch (error) {
@@ -64,8 +69,12 @@ export function createHttpServer(handlers: HttpHandlers): Server {
   return server;
 }
 
-/** Exempts a connection from the request deadline. */
+/** Connections that have their last request. */
+const kept = new WeakSet<Socket>();
+
+/** Exempts a connection from the request deadline. It has made its last request: another one ends it. */
 export function keepConnection(socket: Socket): void {
+  kept.add(socket);
   socket.emit('prewake:keep');
 }
 

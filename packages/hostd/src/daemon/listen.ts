@@ -1,4 +1,4 @@
-import { chmodSync, mkdirSync, rmSync } from 'node:fs';
+import { chmodSync, lstatSync, mkdirSync, rmSync } from 'node:fs';
 import type { Server } from 'node:net';
 import { dirname } from 'node:path';
 import { PrewakeError } from '@prewake/sdk/protocol';
@@ -32,6 +32,8 @@ export function claimSocket(path: string): ClaimedSocket {
   try {
     // Traversable by all: who may do what is decided by SO_PEERCRED. A user's runtime directory is 0700 above it.
     mkdirSync(dirname(path), { recursive: true, mode: 0o755 });
+    if (lstatSync(path, { throwIfNoEntry: false })?.isSocket() === false)
+      throw new Error('it exists, and is no socket');
     lock = lockFile(`${path}.lock`);
     rmSync(path, { force: true });
   } catch (cause) {

@@ -4,6 +4,10 @@ import type { Metrics } from './metrics.ts';
 import { createServer } from './node-http.ts';
 import { sendMetrics } from './routes.ts';
 
+/** Whoever is silent for so long is cut off, and no more than so many connections are held. */
+const SILENT_MS = 10_000;
+const MAX_CONNECTIONS = 64;
+
 /**
  * `/metrics` over TCP, for a Prometheus that can't scrape a Unix socket. Off unless the configuration asks.
  * @throws PrewakeError PREWAKE_LISTEN
@@ -17,6 +21,8 @@ export async function listenForMetrics(
       void sendMetrics(response, metrics);
     else response.writeHead(404).end();
   });
+  server.timeout = SILENT_MS;
+  server.maxConnections = MAX_CONNECTIONS;
   await new Promise<void>((resolve, reject) => {
     server.once('error', (cause) => {
       const message = `cannot listen on ${at.host}:${at.port}: ${cause.message}`;

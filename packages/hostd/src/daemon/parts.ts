@@ -19,6 +19,7 @@ import { Sessions } from '../session/sessions.ts';
 import { type WindowEvent, Windows } from '../session/windows.ts';
 import { Attribution } from '../slowpath/attribution.ts';
 import { SlowpathStats } from '../slowpath/stats/slowpath-stats.ts';
+import { budgetFrame } from './budget-frame.ts';
 import { Conductor } from './conductor.ts';
 import type { HostdConfig } from './config.ts';
 import { ADMINISTRATORS, EVERYONE, EventStream } from './event-stream.ts';
@@ -208,16 +209,15 @@ function tell(parts: Parts, log: Log): void {
     else metrics.refused.inc({ reason: event.grant.reason });
     if (events.watched) show(event);
   };
-  budget.onChange = ({ bucket, state, at, retryMs }) => {
+  budget.onChange = (change) => {
+    const { bucket, state, at, retryMs } = change;
     metrics.budgetChanges.inc({ scope: bucket.split(':')[0] ?? '', state });
     events.emit(() => ({ type: 'budget', uid: ownerOf(bucket), bucket, state, at, retryMs }));
     log(`budget ${bucket} ${state}`);
     // A bucket notices its recovery when it is looked at.
     if (state === 'degraded') deadlines.at(at + retryMs * 1000, () => void budget.snapshot(now()));
-    const retry = Number.isFinite(retryMs) ? { retryMs } : {};
     for (const session of sessions)
-      if (bucket === 'host' || session.buckets.includes(bucket))
-        session.sendAlong({ type: 'budget', state, bucket, at, ...retry });
+      if (bucket === 'host' || session.buckets.includes(bucket)) session.sendAlong(budgetFrame(change));
   };
   thrift.onChange = (part, reasons) => {
     events.emit(() => ({ type: 'thrift', uid: EVERYONE, part, reasons, at: now() }));

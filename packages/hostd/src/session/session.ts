@@ -50,6 +50,16 @@ export const defaultSessionLimits: SessionLimits = {
 /** Makes a session's connection, which hands on what it reads: see direct-socket.ts. */
 export type SessionConnect = (data: (chunk: Buffer) => boolean) => Socket;
 
+const stepFields: Record<keyof StepFrame, true> = {
+  ...{ type: true, id: true, kind: true, key: true, parent: true, at: true, thread: true, report: true },
+};
+const waitFields: Record<keyof WaitFrame, true> = {
+  ...{ type: true, id: true, step: true, kind: true, key: true, at: true, thread: true },
+  ...{ deadline: true, inputTokens: true, stream: true },
+};
+const STEP_FIELDS: ReadonlySet<string> = new Set(Object.keys(stepFields));
+const WAIT_FIELDS: ReadonlySet<string> = new Set(Object.keys(waitFields));
+
 /** What the daemon does with the frames of a session. Each has been checked: ids are open, times not ahead of now. */
 export interface FrameHandler {
   frame(session: Session, frame: ClientFrame): void;
@@ -127,7 +137,9 @@ export class Session implements Claimant {
   sendAlong(frame: HostdFrame): void {
     if (this.#closed) return;
     this.#along += encode(frame);
-    if (++this.#alongLines >= MAX_ALONG) this.#takeAlong();
+    if (++this.#alongLines < MAX_ALONG) return;
+    this.#takeAlong();
+    this.flush();
   }
 
   flush(): void {
@@ -216,6 +228,7 @@ export class Session implements Claimant {
       case 'step': {
         if (this.openSteps.has(frame.id)) return flawed('PREWAKE_DUPLICATE_ID', `step ${frame.id} is open`);
         if (this.openSteps.size >= this.#limits.openSteps) return tooMany('steps', this.#limits.openSteps);
+        keepOnly(STEP_FIELDS, frame);
         this.openSteps.set(frame.id, frame);
         this.counters.steps++;
         return undefined;
@@ -227,6 +240,7 @@ export class Session implements Claimant {
         if (!step) return unknownStep(frame.step);
         if (this.openWaits.has(frame.id)) return flawed('PREWAKE_DUPLICATE_ID', `wait ${frame.id} is open`);
         if (this.openWaits.size >= this.#limits.openWaits) return tooMany('waits', this.#limits.openWaits);
+        keepOnly(WAIT_FIELDS, frame);
         frame.step = step.id; // One string for all waits of a step.
         this.openWaits.set(frame.id, frame);
         this.counters.waits++;
@@ -267,6 +281,11 @@ export class Session implements Claimant {
     this.#closed = true;
     this.#handler.ended(this);
   }
+}
+
+/** Drops the fields of a frame that mean nothing: it is held for as long as it is open, and they may be of any size. */
+function keepOnly(fields: ReadonlySet<string>, frame: object): void {
+  for (const name in frame) if (!fields.has(name)) Reflect.deleteProperty(frame, name);
 }
 
 const flawed = (code: WireErrorCode, message: string) => new ProtocolError(code, message);
