@@ -72,12 +72,13 @@ export class Hostd implements Daemon {
     const { budget, guards, now, thrift } = this.#parts;
     budget.configure(config.budget, now());
     thrift.parts = config.budget.parts;
-    guards.configure(guardConfig(config));
+    const armable = guards.configure(guardConfig(config));
     const reloaded = Object.fromEntries(RELOADED.map((key) => [key, config[key]]));
     const next = { ...this.#config, ...reloaded };
     const fixed = (Object.keys(config) as (keyof HostdConfig)[]).filter(
       (key) => key !== 'file' && JSON.stringify(config[key]) !== JSON.stringify(next[key]),
     );
+    if (!armable) fixed.push('guards');
     this.#config = next;
     this.#log(
       `configuration reloaded${fixed.length > 0 ? `; these need a restart: ${fixed.join(', ')}` : ''}`,

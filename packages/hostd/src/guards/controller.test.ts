@@ -343,3 +343,15 @@ test('the configuration overrides the choice', async () => {
   expect(off.mode).toBe('observe');
   expect(off.reason).toMatch(/off in the configuration/);
 });
+
+test('what started with nothing to arm says that a new configuration takes a restart', async () => {
+  const off = { idle: 'off', frequency: 'off', scheduler: 'off' } as const;
+  const guards = await guardsOf({ config: off });
+  expect(guards.mode).toBe('observe');
+  expect(guards.configure(off)).toBe(true);
+  expect(guards.configure({ ...off, idle: 'auto' })).toBe(false);
+  const idle = guards.availability.find(({ guard }) => guard === 'idle.cpu');
+  expect(idle).toMatchObject({ chosen: false, reason: expect.stringContaining('has to be restarted') });
+  const arming = await guardsOf();
+  expect(arming.configure({ ...off, idle: 'auto' })).toBe(true);
+});

@@ -44,8 +44,11 @@ export interface MachineGuards extends GuardController {
   readonly guardianPid: number | undefined;
   /** The guards that are armed by a window. */
   readonly guards: readonly Guard[];
-  /** Takes another configuration for windows to come. Leases that are held stay as they are. */
-  configure(config: GuardConfig): void;
+  /**
+   * Takes another configuration for windows to come. Leases that are held stay as they are.
+   * @returns false where it takes a restart: what started to observe only does not begin to arm
+   */
+  configure(config: GuardConfig): boolean;
 }
 
 /** The lease controller as {@link startGuardController} gives it, once its guardian watches. */
@@ -129,7 +132,10 @@ export async function startGuardController(options: GuardControllerOptions): Pro
     replayed,
     guardianReady: link?.whenReady(5000) ?? Promise.resolve(),
     guardianPid: () => link?.pid,
-    configure: (config) => selection.configure(config),
+    configure(config) {
+      selection.configure(config);
+      return mode !== 'observe' || whyNot() !== undefined;
+    },
   });
   for (const claim of replayed.left) {
     const guard = guards.get(claim.guard);
@@ -153,8 +159,9 @@ export async function startGuardController(options: GuardControllerOptions): Pro
 
   /** What would be armed, if it may be. */
   function observed(availability: readonly Availability[]): Availability[] {
+    const why = whyNot() ?? 'hostd has to be restarted: it started without a guard to arm';
     return availability.map((guard) =>
-      guard.chosen ? { ...guard, chosen: false, reason: `${guard.reason}; not armed: ${reason}` } : guard,
+      guard.chosen ? { ...guard, chosen: false, reason: `${guard.reason}; not armed: ${why}` } : guard,
     );
   }
 

@@ -64,6 +64,12 @@ describe('PowerConditionsReader', () => {
     put('sys/devices/system/cpu/cpu0/thermal_throttle/core_throttle_count', '7');
     expect((await reader.read()).thermal).toEqual(['2 core throttle events']);
     expect((await reader.read()).thermal).toEqual([]);
+    // A package's count is shown by each of its CPUs.
+    for (const count of ['10', '13']) {
+      for (const cpu of [0, 1])
+        put(`sys/devices/system/cpu/cpu${cpu}/thermal_throttle/package_throttle_count`, count);
+      expect((await reader.read()).thermal).toEqual(count === '10' ? [] : ['3 package throttle events']);
+    }
   });
 
   it('knows a power-saver profile', async () => {
@@ -71,5 +77,14 @@ describe('PowerConditionsReader', () => {
     expect((await new PowerConditionsReader(root).read()).powerSaver).toEqual([
       'platform profile is low-power',
     ]);
+  });
+
+  it('knows by the energy preference that power is to be saved', async () => {
+    const reader = new PowerConditionsReader(root);
+    const preference = 'sys/devices/system/cpu/cpufreq/policy0/energy_performance_preference';
+    put(preference, 'performance');
+    expect((await reader.read()).powerSaver).toEqual([]);
+    put(preference, 'power');
+    expect((await reader.read()).powerSaver).toEqual(['policy0 prefers power']);
   });
 });

@@ -7,18 +7,20 @@ export interface PowerConditions {
   thermal: string[];
   /** Running on battery. */
   battery: string[];
-  /** A power-saver profile is chosen. */
+  /** A power-saver profile is chosen, or the CPUs are told to prefer power to speed. */
   powerSaver: string[];
 }
 
 /**
  * Reads thermal zones, cooling devices and throttle counters (Documentation/driver-api/thermal/sysfs-api.rst,
  * Documentation/admin-guide/thermal), power supplies (ABI/testing/sysfs-class-power) and the platform profile
- * (ABI/testing/sysfs-platform_profile). Asynchronous: an ACPI thermal zone may take milliseconds to answer.
+ * (ABI/testing/sysfs-platform_profile) or the energy preference by which power-profiles-daemon, TLP and others save
+ * power where there is none (admin-guide/pm/intel_pstate). Asynchronous: an ACPI thermal zone may take milliseconds to
+ * answer.
  */
 export class PowerConditionsReader {
   readonly #root: string;
-  #throttles: number | undefined;
+  #throttles = new Map<string, number>();
 
   constructor(root = '/') {
     this.#root = root;
@@ -70,12 +72,20 @@ export class PowerConditionsReader {
 
   /** Throttle events since the last reading; the first reading only takes the count. */
   async #throttleEvents(): Promise<string[]> {
-    let total = 0;
+    const since = { core: 0, package: 0 };
     for (const cpu of await this.#list('sys/devices/system/cpu', 'cpu'))
-      total += Number((await this.#text(join(cpu, 'thermal_throttle/core_throttle_count'))) ?? 0);
-    const since = this.#throttles === undefined ? 0 : total - this.#throttles;
-    this.#throttles = total;
-    return since > 0 ? [`${since} core throttle events`] : [];
+      for (const of of ['core', 'package'] as const) {
+        const path = join(cpu, `thermal_throttle/${of}_throttle_count`);
+        const count = Number(await this.#text(path));
+        if (!Number.isFinite(count)) continue;
+        const more = count - (this.#throttles.get(path) ?? count);
+        this.#throttles.set(path, count);
+        // Every CPU shows its whole package's.
+        since[of] = of === 'core' ? since.core + more : Math.max(since.package, more);
+      }
+    return Object.entries(since).flatMap(([of, events]) =>
+      events > 0 ? [`${events} ${of} throttle events`] : [],
+    );
   }
 
   async #battery(): Promise<string[]> {
@@ -94,7 +104,12 @@ export class PowerConditionsReader {
     const platform = await this.#text('sys/firmware/acpi/platform_profile');
     if (platform === 'low-power' || platform === 'quiet') return [`platform profile is ${platform}`];
     const tuned = await this.#text('etc/tuned/active_profile');
-    return tuned?.includes('powersave') ? [`TuneD profile is ${tuned}`] : [];
+    if (tuned?.includes('powersave')) return [`TuneD profile is ${tuned}`];
+    // hostd's own guard only ever writes `performance` there.
+    for (const policy of await this.#list('sys/devices/system/cpu/cpufreq', 'policy'))
+      if ((await this.#text(join(policy, 'energy_performance_preference'))) === 'power')
+        return [`${policy.split('/').at(-1)} prefers power`];
+    return [];
   }
 
   async #list(dir: string, prefix: string): Promise<string[]> {
