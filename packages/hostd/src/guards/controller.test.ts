@@ -355,3 +355,14 @@ test('what started with nothing to arm says that a new configuration takes a res
   const arming = await guardsOf();
   expect(arming.configure({ ...off, idle: 'auto' })).toBe(true);
 });
+
+test('an idle limit costs by the CPU’s capacity, and nothing where it lets the CPU into its deepest state', async () => {
+  tree.set('sys/devices/system/cpu/cpu0/cpu_capacity', '1024');
+  tree.set('sys/devices/system/cpu/cpu1/cpu_capacity', '256');
+  const guards = await guardsOf();
+  const weight = (cpu: number, latencyUs: number) => guards.arm(window({ cpus: [cpu], latencyUs })).weight;
+  expect(weight(0, 0)).toBe(1);
+  expect(weight(0, 399)).toBe(1);
+  expect(weight(1, 50)).toBe(0.25);
+  expect(weight(0, 400)).toBe(0);
+});

@@ -174,7 +174,8 @@ export class LeaseController implements GuardController {
 
   #weigh(parts: readonly Part[]): number {
     let sum = 0;
-    for (const { guard, target } of parts) sum += guard.weight(target) * this.#options.factor(guard.id);
+    for (const { guard, target, wanted } of parts)
+      sum += guard.weight(target, wanted) * this.#options.factor(guard.id);
     return sum;
   }
 

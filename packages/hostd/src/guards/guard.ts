@@ -65,8 +65,11 @@ export interface Guard {
    * writer's. `readBackThen` is undefined where the write's read-back was never recorded (a crash in between).
    */
   isOurs(target: Target, written: string, readBackThen: string | undefined, readNow: string): boolean;
-  /** Cost of one armed millisecond on this target: depth × capacity, 1 = one CPU held out of its deepest state. */
-  weight(target: Target): number;
+  /**
+   * Cost of one armed millisecond of `wanted` on this target: depth × capacity, 1 = one CPU held out of its deepest
+   * state.
+   */
+  weight(target: Target, wanted: string): number;
   /**
    * Puts the original value back in what inherited ours from the target meanwhile (children of a task).
    * Only task guards have it.

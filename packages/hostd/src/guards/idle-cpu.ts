@@ -2,7 +2,7 @@ import { idleDriver, idleStates, trustedLatency } from '../kernel/cpuidle.ts';
 import { cpuCapacities, onlineCpus } from '../kernel/cpus.ts';
 import type { Kernel } from '../kernel/kernel.ts';
 import type { Availability, Effect, Guard, Judgement, Target, WindowRequest } from './guard.ts';
-import { idleEffect, idleLimit, idleUnlimited, judgeIdle } from './idle-limit.ts';
+import { deepestLatency, idleEffect, idleLimit, idleUnlimited, judgeIdle } from './idle-limit.ts';
 import { probed } from './probed.ts';
 
 /** `n/a` is 0 µs: poll. `0` is no constraint. Any other number is the limit in microseconds. */
@@ -15,6 +15,7 @@ export class IdleCpuGuard implements Guard {
   readonly #kernel: Kernel;
   readonly #limits = new Map<string, string>();
   #capacities: Map<number, number> | undefined;
+  readonly #deepest = new Map<number, number>();
 
   constructor(kernel: Kernel) {
     this.#kernel = kernel;
@@ -24,6 +25,7 @@ export class IdleCpuGuard implements Guard {
     const { files } = this.#kernel;
     this.#limits.clear();
     this.#capacities = undefined;
+    this.#deepest.clear();
     const cpus = onlineCpus(files);
     const without = cpus.find((cpu) => !files.exists(control(cpu)));
     const reason =
@@ -79,9 +81,17 @@ export class IdleCpuGuard implements Guard {
     return readNow === written;
   }
 
-  weight(target: Target): number {
-    this.#capacities ??= cpuCapacities(this.#kernel.files, onlineCpus(this.#kernel.files));
-    return this.#capacities.get(cpuOf(target)) ?? 1;
+  /** A limit that lets the CPU into its deepest state costs nothing. */
+  weight(target: Target, wanted: string): number {
+    const { files } = this.#kernel;
+    const cpu = cpuOf(target);
+    this.#capacities ??= cpuCapacities(files, onlineCpus(files));
+    let deepest = this.#deepest.get(cpu);
+    if (deepest === undefined) {
+      deepest = deepestLatency(files, cpu);
+      this.#deepest.set(cpu, deepest);
+    }
+    return micros(wanted) >= deepest ? 0 : (this.#capacities.get(cpu) ?? 1);
   }
 
   effect(target: Target): Effect {

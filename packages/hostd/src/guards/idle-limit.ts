@@ -14,6 +14,14 @@ export function idleLimit(files: ControlFiles, cpu: number, latencyUs: number): 
   return met ? limit : 0;
 }
 
+/** How long a CPU takes to leave its deepest idle state, microseconds; without any bound where it has none of its own. */
+export function deepestLatency(files: ControlFiles, cpu: number): number {
+  const driver = idleDriver(files)?.driver;
+  const sleeping = idleStates(files, cpu).filter((state) => !state.polls);
+  if (sleeping.length === 0) return Number.POSITIVE_INFINITY;
+  return Math.max(...sleeping.map((state) => trustedLatency(driver, state)));
+}
+
 /** Why idle limits do nothing on this machine, or undefined where they do. */
 export function idleUnlimited(files: ControlFiles, cpus: readonly number[]): string | undefined {
   if (!idleDriver(files)) return 'no cpuidle driver: the idle loop ignores latency limits';
