@@ -27,14 +27,16 @@ export class HostdClient {
     return this.#json('POST', path);
   }
 
-  /** Server-sent events, each event's data as it came, until hostd ends or `signal` aborts. */
+  /**
+   * Server-sent events, each event's data as it came, until `signal` aborts.
+   * @throws PrewakeError as {@link get}; `PREWAKE_NOT_RUNNING` also where hostd ends meanwhile
+   */
   async *events(path: string, signal?: AbortSignal): AsyncGenerator<string> {
-    const response = await this.#send('GET', path, signal);
-    if (response.statusCode !== 200) throw refusal(await textOf(response), response.statusCode);
-    response.setEncoding('utf8');
-    let rest = '';
     try {
-      for await (const chunk of response) {
+      const response = await this.#send('GET', path, signal);
+      if (response.statusCode !== 200) throw refusal(await textOf(response), response.statusCode);
+      let rest = '';
+      for await (const chunk of textIn(response)) {
         const blocks = (rest + chunk).split('\n\n');
         rest = blocks.pop() ?? '';
         for (const block of blocks) {
@@ -42,6 +44,7 @@ export class HostdClient {
           if (data.length > 0) yield data.map((line) => line.slice(6)).join('\n');
         }
       }
+      throw new PrewakeError('PREWAKE_NOT_RUNNING', 'hostd has ended');
     } catch (error) {
       if (!signal?.aborted) throw error;
     }
@@ -109,10 +112,23 @@ function connectionError(cause: NodeJS.ErrnoException, socketPath: string): Prew
 }
 
 async function textOf(response: IncomingMessage): Promise<string> {
-  response.setEncoding('utf8');
   let text = '';
-  for await (const chunk of response) text += chunk;
+  for await (const chunk of textIn(response)) text += chunk;
   return text;
+}
+
+/** @throws PrewakeError PREWAKE_NOT_RUNNING where it breaks off */
+async function* textIn(response: IncomingMessage): AsyncGenerator<string> {
+  response.setEncoding('utf8');
+  try {
+    yield* response;
+  } catch (cause) {
+    throw new PrewakeError(
+      'PREWAKE_NOT_RUNNING',
+      'the connection broke off: hostd was killed, or does not wait for a reader this slow',
+      { cause },
+    );
+  }
 }
 
 function refusal(text: string, status = 0): PrewakeError {

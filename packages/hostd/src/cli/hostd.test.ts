@@ -28,6 +28,23 @@ describe('prewake hostd', () => {
     expect(existsSync(hostd.socket)).toBe(false);
   });
 
+  it.each([
+    ['SIGTERM', 'hostd has ended'],
+    ['SIGKILL', 'the connection broke off: hostd was killed, or does not wait for a reader this slow'],
+  ] as const)('that ends on %s ends its followers, who say so in a line', async (signal, message) => {
+    await hostd.start();
+    let reading = false;
+    const following = prewake(['events', '--socket', hostd.socket], {
+      started: (child) =>
+        child.stdout?.once('data', () => {
+          reading = true;
+        }),
+    });
+    while (!reading) await prewake(['resume', '--socket', hostd.socket]);
+    await hostd.end(signal);
+    expect(await following).toMatchObject({ code: 3, err: `prewake: ${message} (PREWAKE_NOT_RUNNING)\n` });
+  });
+
   it('keeps away from the socket of another, and takes over that of a dead one', async () => {
     await hostd.start();
     const second = await prewake(['hostd', '--dry-run', '--socket', hostd.socket]);
