@@ -34,13 +34,29 @@ export function table(heads: string[], rows: (string | number | undefined)[][], 
   return [paint('dim', line(heads)), ...cells.map(line)].join('\n');
 }
 
-/** 1234567 → `1.23 ms`. */
+const UNITS = [
+  ['µs', 1e3],
+  ['ms', 1e6],
+  ['s', 1e9],
+  ['min', 60e9],
+  ['h', 3600e9],
+  ['d', 86_400e9],
+] as const;
+
+/** 1234567 → `1.23 ms`. Three digits, in the largest unit of which that is at least one. */
 export function duration(ns: number): string {
-  for (const [unit, size] of [
-    ['s', 1e9],
-    ['ms', 1e6],
-    ['µs', 1e3],
-  ] as const)
-    if (Math.abs(ns) >= size) return `${(ns / size).toPrecision(3)} ${unit}`;
-  return `${Math.round(ns)} ns`;
+  let text = `${Math.round(ns)} ns`;
+  let shown = Math.round(ns);
+  for (const [unit, size] of UNITS) {
+    // What is shown decides, and not what was: 59.99 s is a minute, and not 60.0 s.
+    if (Math.abs(shown) < size) break;
+    const digits = threeDigits((Math.abs(ns) < size ? shown : ns) / size);
+    text = `${digits} ${unit}`;
+    shown = Number(digits) * size;
+  }
+  return text;
 }
+
+/** toPrecision alone writes a thousand as 1.00e+3. */
+const threeDigits = (value: number) =>
+  Math.abs(value) < 999.5 ? value.toPrecision(3) : String(Math.round(value));
