@@ -16,7 +16,7 @@ export function createProgram(): Command {
     .description('Arms guards just before the wakeups that agents announce, and says what each wakeup paid.')
     .version(packageVersion(), '-V, --version', 'print the version')
     .helpOption('-h, --help', 'print this help')
-    .helpCommand('help [command]', 'print the help of a command')
+    .helpCommand(false)
     .showSuggestionAfterError(true)
     .exitOverride()
     .configureOutput({ outputError: (text, write) => write(oneLine(text)) });
@@ -30,15 +30,31 @@ export function createProgram(): Command {
     doctorCommand(),
     restoreCommand(),
     simulateCommand(),
+    helpCommand(program),
   ];
   for (const command of commands) program.addCommand(command.copyInheritedSettings(program));
   return program;
 }
 
+/** In place of commander's own, which has no word for a command that there is not. */
+function helpCommand(program: Command): Command {
+  return new Command('help')
+    .description('print the help of a command')
+    .helpOption(false)
+    .argument('[command]')
+    .action((name?: string) => {
+      const asked =
+        name === undefined ? program : program.commands.find((command) => command.name() === name);
+      if (asked) asked.help();
+      else program.parse([name as string], { from: 'user' });
+    });
+}
+
 /** commander's complaint and its suggestion, on one line and under our name. */
 function oneLine(text: string): string {
-  return `prewake: ${text
+  const complaint = text
     .trim()
     .replace(/^error: /, '')
-    .replaceAll('\n', ' ')}\n`;
+    .replaceAll('\n', ' ');
+  return `prewake: ${complaint} (PREWAKE_USAGE)\n`;
 }

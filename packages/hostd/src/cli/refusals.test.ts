@@ -23,11 +23,13 @@ describe('a wrong command line is one line on stderr and exit code 2', () => {
     [['hostd', '--socket', 'relative'], 'socket must be an absolute path, not "relative"'],
     [['events', '--count', 'many'], 'It must be a whole number.'],
     [['hostd', '--config'], "option '--config <file>' argument missing"],
+    [['help', 'statu'], "unknown command 'statu' (Did you mean one of stats, status?)"],
+    [['help', 'status', 'now'], "too many arguments for 'help'."],
   ])('%j', async (args, message) => {
     const { code, out, err } = await prewake(args);
     expect({ code, out }).toEqual({ code: 2, out: '' });
     expect(err).toContain(message);
-    expect(err).toMatch(/^prewake: .*\n$/);
+    expect(err).toMatch(/^prewake: .* \(PREWAKE_(USAGE|CONFIG)\)\n$/);
   });
 
   it('so is a wrong configuration', async () => {
@@ -45,8 +47,12 @@ describe('help and version', () => {
   it('go to stdout, with exit code 0', async () => {
     const { code, out, err } = await prewake(['--help']);
     expect({ code, err }).toEqual({ code: 0, err: '' });
-    for (const name of ['hostd', 'status', 'events', 'pause', 'doctor', 'restore'])
+    for (const name of ['hostd', 'status', 'events', 'pause', 'doctor', 'restore', 'help'])
       expect(out).toContain(name);
+    expect(await prewake(['help'])).toEqual({ code, out, err });
+    const ofPause = await prewake(['pause', '--help']);
+    expect(ofPause).toMatchObject({ code, out: expect.stringContaining('prewake pause'), err });
+    expect(await prewake(['help', 'pause'])).toEqual(ofPause);
     expect(await prewake(['--version'])).toMatchObject({
       code: 0,
       out: expect.stringMatching(/^\d+\.\d+\.\d+\n$/),
