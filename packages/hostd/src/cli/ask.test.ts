@@ -64,7 +64,7 @@ describe('commands that ask hostd', () => {
   });
 
   it('top', async () => {
-    const { code, out } = await ask('top', '--count', '2', '--interval', '0');
+    const { code, out } = await ask('top', '--count', '2', '--interval', '1');
     expect(code).toBe(0);
     expect(out.match(/^hostd \d/gm)).toHaveLength(2);
     expect(await askJson('top', '--count', '1')).toMatchObject({ sessions: [], leases: [] });

@@ -7,6 +7,13 @@ export function wholeNumber(text: string): number {
   return Number(text);
 }
 
+/** Between two looks. Less than a second would be hostd's load, more than a day is nobody's wish. */
+export function seconds(text: string): number {
+  const value = wholeNumber(text);
+  if (value < 1 || value > 86_400) throw new InvalidArgumentError('It must be 1 to 86400 seconds.');
+  return value;
+}
+
 export function listenAddress(text: string): string {
   try {
     parseListen('It', text);

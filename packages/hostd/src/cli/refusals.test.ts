@@ -22,6 +22,8 @@ describe('a wrong command line is one line on stderr and exit code 2', () => {
     [['hostd', '--metrics-listen', 'x'], 'HOST:PORT such as 127.0.0.1:9464'],
     [['hostd', '--socket', 'relative'], 'socket must be an absolute path, not "relative"'],
     [['events', '--count', 'many'], 'It must be a whole number.'],
+    [['top', '--interval', '0'], 'It must be 1 to 86400 seconds.'],
+    [['top', '--interval', '99999999'], 'It must be 1 to 86400 seconds.'],
     [['hostd', '--config'], "option '--config <file>' argument missing"],
     [['help', 'statu'], "unknown command 'statu' (Did you mean one of stats, status?)"],
     [['help', 'status', 'now'], "too many arguments for 'help'."],

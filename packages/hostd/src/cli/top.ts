@@ -2,7 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { Command } from 'commander';
 import type { BudgetsAnswer, LeasesAnswer, SessionsAnswer, StatusAnswer } from './answers.ts';
 import { HostdClient } from './client.ts';
-import { wholeNumber } from './flags.ts';
+import { seconds, wholeNumber } from './flags.ts';
 import { paint, print, printJson } from './output.ts';
 import { budgetsText, clientCommand, eventText, leasesText, sessionsText, statusText } from './show.ts';
 
@@ -13,7 +13,7 @@ const CLEAR = '\u001b[H\u001b[2J\u001b[3J';
 
 export function topCommand(): Command {
   return clientCommand('top', 'hostd at a glance, again and again, until interrupted')
-    .option('--interval <seconds>', 'between two looks', wholeNumber, 1)
+    .option('--interval <seconds>', 'between two looks, 1 to 86400', seconds, 1)
     .option('--count <n>', 'end after so many looks', wholeNumber)
     .action(async (flags) => {
       const client = new HostdClient(flags.socket);
