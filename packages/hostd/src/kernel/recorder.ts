@@ -5,7 +5,7 @@ import type { EventRecord, ExitRecord, ForkRecord, Slice } from './slice.ts';
 export interface CategorySource {
   category: KernelCategory;
   tier: 'tp_btf' | 'fentry' | 'kprobe' | 'counters' | 'unavailable';
-  /** What is missing, in a sentence, where the tier is not the best one: `doctor` prints it. */
+  /** What is missing, in a sentence, where the tier is not the best one or has no times: `doctor` prints it. */
   reason?: string;
 }
 

@@ -180,6 +180,7 @@ class Prober implements Sources {
       )
       .map((group) => this.#refusals.get(group))
       .filter((reason) => reason !== undefined);
+    if (used?.lacks) reasons.push(used.lacks);
     const reason = [...new Set(reasons)].join('; ');
     return { category, tier: used?.tier ?? 'unavailable', ...(reason === '' ? {} : { reason }) };
   }

@@ -20,6 +20,8 @@ export interface ProgramGroup {
   name: string;
   /** Functions that the kernel must have, where the group has no program of its own that attaches to them. */
   needs?: readonly string[];
+  /** What its categories are without although it is attached, as {@link CategorySource.reason} has it. */
+  lacks?: string;
 }
 
 /** The programs without which there are no slices. `pw_switch_old` replaces `pw_switch` before Linux 5.18. */
@@ -60,6 +62,8 @@ function byProbe(
   ];
 }
 
+/** The same in every tier. */
+const CACHE_LACKS = 'counts only: the wait for a missing page is in block';
 const CACHE_ADD: Program = { name: 'pw_cache_add', tracepoint: 'mm_filemap_add_to_page_cache' };
 
 export const PROGRAM_GROUPS: readonly ProgramGroup[] = [
@@ -167,13 +171,27 @@ export const PROGRAM_GROUPS: readonly ProgramGroup[] = [
     ],
     known: Known.cache,
     categories: ['page_cache'],
+    lacks: CACHE_LACKS,
   },
   ...byProbe('page cache', ['page_cache'], Known.cache, [
     { name: 'pw_accessed', func: 'folio_mark_accessed' },
-  ]).map((group): ProgramGroup => ({ ...group, programs: [CACHE_ADD, ...group.programs] })),
+  ]).map(
+    (group): ProgramGroup => ({
+      ...group,
+      programs: [CACHE_ADD, ...group.programs],
+      lacks: CACHE_LACKS,
+    }),
+  ),
   ...byProbe('fault', ['page_fault'], Known.faultTime, container('fault', 'handle_mm_fault')),
   // min_flt and maj_flt of the task, read at each switch.
-  { name: 'fault', tier: 'counters', programs: [], known: 0, categories: ['page_fault'] },
+  {
+    name: 'fault',
+    tier: 'counters',
+    programs: [],
+    known: 0,
+    categories: ['page_fault'],
+    lacks: 'counts only',
+  },
   ...byProbe('vfs', ['vfs'], Known.vfs, [
     ...container('open', 'do_filp_open'),
     ...container('lookup', 'filename_lookup'),
