@@ -17,7 +17,7 @@ export function hostdCommand(): Command {
     .description('run the host daemon in the foreground, until SIGTERM or SIGINT')
     .option(
       '--config <file>',
-      'YAML file (default: ~/.config/prewake/hostd.yaml, then /etc/prewake/hostd.yaml)',
+      'YAML file (default: /etc/prewake/hostd.yaml; before that, but not for root, ~/.config/prewake/hostd.yaml)',
     )
     .option('--socket <path>', 'where to listen')
     .option(
