@@ -26,3 +26,16 @@ it('counts what was held until it was let go, and not until hostd learned of tha
   ledger.guardEvent({ type: 'released', ...idle, at: 62e6 });
   expect(armed()).toEqual({ 'idle.cpu': 2 });
 });
+
+it('warns of a control that failed, and not of a thread that is gone', () => {
+  const warned: string[] = [];
+  const log = (line: string, level?: string) => {
+    if (level === 'warn') warned.push(line);
+  };
+  const ledger = new GuardLedger(new EventStream(), log, () => 0);
+  const target = { type: 'task', tgid: 7, tid: 8, startTime: '9' } as const;
+  const failed = { type: 'failed', guard: 'scheduler.slice', target, message: 'it is so', at: 0 } as const;
+  ledger.guardEvent({ ...failed, code: 'PREWAKE_GUARD_ESRCH' });
+  ledger.guardEvent({ ...failed, code: 'PREWAKE_GUARD_EPERM' });
+  expect(warned).toEqual(['scheduler.slice: it is so (PREWAKE_GUARD_EPERM)']);
+});

@@ -40,7 +40,11 @@ export class GuardLedger {
         for (const name of this.#since.keys()) this.#letGo(name, event.by);
         return;
       case 'failed':
-        this.#log(`${event.guard}: ${event.message} (${event.code})`, 'warn');
+        // An agent's threads and children come and go; the thread of a wait may be among them.
+        this.#log(
+          `${event.guard}: ${event.message} (${event.code})`,
+          event.code === THREAD_GONE ? 'debug' : 'warn',
+        );
         return;
       default:
         return;
@@ -81,6 +85,9 @@ export class GuardLedger {
     if (covers(guard)) this.armed.released(guard, cpu, at * 1000);
   }
 }
+
+/** ESRCH of a thread's guard. */
+const THREAD_GONE = 'PREWAKE_GUARD_ESRCH';
 
 /** Only idle guards change how a CPU wakes. */
 const covers = (guard: string) => guard.startsWith('idle.');
