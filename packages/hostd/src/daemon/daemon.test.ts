@@ -2,7 +2,7 @@ import { linkSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node
 import { connect as connectTo, createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { monotonicMicros } from '@prewake/sdk/protocol';
+import { monotonicMicros, SESSION_PATH } from '@prewake/sdk/protocol';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { defaultConfig, type HostdConfig } from './config.ts';
 import { type Daemon, startDaemon } from './daemon.ts';
@@ -252,6 +252,14 @@ describe('endpoints', () => {
     expect(await ask(socketPath, '/v1/__proto__')).toMatchObject({ status: 404 });
     expect(await ask(socketPath, '/v1/status', 'POST')).toMatchObject({ status: 405 });
     expect((await get('/v1/nothing')).error.code).toBe('PREWAKE_NOT_FOUND');
+  });
+
+  it('ask for an upgrade where a session is asked for without', async () => {
+    const { socketPath } = await start();
+    const { status, body, headers } = await ask(socketPath, SESSION_PATH);
+    expect(status).toBe(426);
+    expect(headers).toMatchObject({ connection: 'Upgrade', upgrade: 'prewake/1' });
+    expect(JSON.parse(body).error.code).toBe('PREWAKE_VERSION_MISMATCH');
   });
 
   it('speak Prometheus at /metrics', async () => {

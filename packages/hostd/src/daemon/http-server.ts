@@ -53,6 +53,11 @@ export function createHttpServer(handlers: HttpHandlers): Server {
       request.socket.destroy();
       return;
     }
+    if (pathOf(request) === SESSION_PATH) {
+      response.setHeader('connection', 'Upgrade').setHeader('upgrade', UPGRADE_OFFER);
+      sendError(response, notSpoken(), 426);
+      return;
+    }
     try {
       handlers.request(request, response, peerOf(request.socket));
     } catch (error) {
@@ -87,18 +92,14 @@ function upgrade(handlers: HttpHandlers, request: IncomingMessage, stream: Socke
     );
     stream.destroySoon();
   };
-  const path = request.url?.split('?')[0];
+  const path = pathOf(request);
   if (path !== SESSION_PATH) {
     refuse('404 Not Found', new PrewakeError('PREWAKE_NOT_FOUND', `nothing to upgrade at ${path}`));
     return;
   }
   const version = negotiateVersion(request.headers.upgrade);
   if (version === undefined) {
-    refuse(
-      '426 Upgrade Required',
-      new PrewakeError('PREWAKE_VERSION_MISMATCH', `hostd speaks ${UPGRADE_OFFER}`),
-      `Upgrade: ${UPGRADE_OFFER}\r\n`,
-    );
+    refuse('426 Upgrade Required', notSpoken(), `Upgrade: ${UPGRADE_OFFER}\r\n`);
     return;
   }
   try {
@@ -119,6 +120,12 @@ function upgrade(handlers: HttpHandlers, request: IncomingMessage, stream: Socke
     );
   }
 }
+
+const pathOf = (request: IncomingMessage) => request.url?.split('?')[0];
+
+/** A session is asked for in no version that hostd speaks, or as if it were an ordinary request. */
+const notSpoken = () =>
+  new PrewakeError('PREWAKE_VERSION_MISMATCH', `hostd speaks ${UPGRADE_OFFER}, after an upgrade`);
 
 /** Answers with a coded error. */
 export function sendError(response: ServerResponse, error: unknown, status = 500): void {
