@@ -9,7 +9,7 @@ export interface StatusAnswer {
   pid: number;
   uptimeS: number;
   mode: 'arm' | 'observe' | 'paused';
-  /** Why it only observes. */
+  /** Why it does not arm: the reason of the pause, where one was given, or what is lacking. */
   modeReason?: string;
   paused: boolean;
   /** The part of its refill that the budget has now, 0–1, and why it is less than all of it. */

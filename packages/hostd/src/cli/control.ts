@@ -8,7 +8,7 @@ import { clientCommand, eventText, statusText } from './show.ts';
 /** Commands that tell hostd to do something, or listen to it. */
 export const controlCommands = (): Command[] => [
   clientCommand('pause', 'release every guard and arm none until resume (root or the group prewake)')
-    .argument('[reason]', 'shown in status and events', '')
+    .argument('[reason]', 'shown in status, doctor and events', '')
     .action(async (reason: string, flags) => {
       const query = reason === '' ? '' : `?${new URLSearchParams({ reason })}`;
       show(await new HostdClient(flags.socket).post<StatusAnswer>(`/v1/pause${query}`), flags.json);

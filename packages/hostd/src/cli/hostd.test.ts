@@ -1,4 +1,4 @@
-import { existsSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, writeFileSync } from 'node:fs';
 import { type AddressInfo, connect, createServer } from 'node:net';
 import { join } from 'node:path';
 import { SYSTEM_SOCKET } from '@prewake/sdk/protocol';
@@ -86,6 +86,53 @@ describe('prewake hostd', () => {
     expect(await prewake(['pause', '--socket', hostd.socket])).toMatchObject({ code: 0 });
     expect(await prewake(['resume', '--socket', hostd.socket])).toMatchObject({ code: 0 });
     expect(await hostd.end()).toBe(0);
+  });
+
+  it('says why it does not arm', async () => {
+    await hostd.start();
+    const ask = async (...args: string[]) => (await prewake([...args, '--socket', hostd.socket])).out;
+    expect(JSON.parse(await ask('status', '--json'))).toMatchObject({
+      mode: 'observe',
+      modeReason: 'dry run',
+    });
+    expect(await ask('doctor')).toContain('hostd is running: observe, dry run\n');
+
+    expect(await ask('pause', 'a film')).toMatch(/^mode +paused \(a film\)$/m);
+    expect(await ask('status')).toMatch(/^mode +paused \(a film\)$/m);
+    expect(await ask('doctor')).toContain('hostd is running: paused, a film\n');
+    expect(await ask('pause')).toMatch(/^mode +paused$/m);
+    expect(await ask('resume')).toMatch(/^mode +observe \(dry run\)$/m);
+  });
+
+  it.each(['SIGTERM', 'SIGKILL'] as const)(
+    'stays paused across its end by %s, until resumed',
+    async (signal) => {
+      const mode = async () =>
+        JSON.parse((await prewake(['status', '--json', '--socket', hostd.socket])).out);
+      await hostd.start();
+      await prewake(['pause', 'a film', '--socket', hostd.socket]);
+      await hostd.end(signal);
+      await hostd.start();
+      expect(hostd.err).toContain('is still paused: a film\n');
+      expect(await mode()).toMatchObject({ mode: 'paused', modeReason: 'a film', paused: true });
+
+      await prewake(['resume', '--socket', hostd.socket]);
+      await hostd.end(signal);
+      await hostd.start();
+      expect(await mode()).toMatchObject({ mode: 'observe', paused: false });
+    },
+  );
+
+  it('stays paused where it can’t read why, and says where a pause can’t be kept', async () => {
+    const file = `${hostd.socket}.paused`;
+    mkdirSync(file);
+    await hostd.start();
+    expect(hostd.err).toContain("is still paused: its reason can't be read: EISDIR");
+    const { out } = await prewake(['resume', '--socket', hostd.socket]);
+    expect(out).toMatch(/^mode +observe/m);
+    await hostd.says('the next hostd will be paused again: ');
+    expect((await prewake(['pause', '--socket', hostd.socket])).out).toMatch(/^mode +paused$/m);
+    await hostd.says('the pause will end with this hostd: EISDIR');
   });
 
   it('is found in the runtime directory of the user where there is none of the system', async (ctx) => {

@@ -22,7 +22,7 @@ export function hostdCommand(): Command {
     .option('--socket <path>', 'where to listen')
     .option(
       '--runtime-dir <path>',
-      "where the journal of changed controls is kept (default: the socket's directory)",
+      "where the journal of changed controls and a pause are kept (default: the socket's directory)",
     )
     .option('--state-dir <path>', 'where learned classes are kept')
     .option('--metrics-listen <host:port>', 'serve /metrics over TCP too', listenAddress)

@@ -14,6 +14,7 @@ import type { ClaimedSocket } from './listen.ts';
 import type { Log } from './log.ts';
 import { listenForMetrics } from './metrics-listener.ts';
 import type { Parts } from './parts.ts';
+import { PauseFile } from './pause-file.ts';
 import { createRoutes } from './routes.ts';
 import { DaemonViews } from './views.ts';
 
@@ -29,6 +30,9 @@ export class Hostd implements Daemon {
   readonly #parts: Parts;
   readonly #claimed: ClaimedSocket;
   readonly #startedAt: number;
+  readonly #pauseFile: PauseFile;
+  /** Empty where none was given. */
+  #pauseReason = '';
   #servers: Server[] = [];
   #stopping = false;
 
@@ -38,6 +42,7 @@ export class Hostd implements Daemon {
     this.#claimed = claimed;
     this.#parts = parts;
     this.#startedAt = parts.now();
+    this.#pauseFile = new PauseFile(config, log);
   }
 
   get socketPath(): string {
@@ -45,13 +50,22 @@ export class Hostd implements Daemon {
   }
 
   async listen(): Promise<void> {
-    const { events, metrics, now } = this.#parts;
+    const { events, metrics, now, windows } = this.#parts;
+    const paused = this.#pauseFile.read();
+    if (paused !== undefined) {
+      this.#pauseReason = paused;
+      windows.pause();
+    }
     const views = new DaemonViews({
       ...this.#parts,
       version,
       startedAt: this.#startedAt,
       mode: () => this.#mode(),
+      modeReason: () => this.#modeReason(),
       onPause: (paused, reason) => {
+        this.#pauseReason = reason;
+        if (paused) this.#pauseFile.write(reason);
+        else this.#pauseFile.remove();
         events.emit(() => ({ type: paused ? 'paused' : 'resumed', uid: EVERYONE, reason, at: now() }));
         this.#log(paused ? `paused: ${reason || 'no reason given'}` : 'resumed');
       },
@@ -156,15 +170,20 @@ export class Hostd implements Daemon {
     return guards.mode === 'arm' ? 'arm' : 'observe';
   }
 
+  /** Why it does not arm, where it does not. */
+  #modeReason(): string | undefined {
+    const { guards, windows } = this.#parts;
+    if (windows.paused) return this.#pauseReason || undefined;
+    return guards.reason ?? (guards.mode === 'dry-run' ? 'dry run' : undefined);
+  }
+
   #sayWhatItIs(): void {
-    const { guards, recorder } = this.#parts;
+    const { guards, recorder, windows } = this.#parts;
     const chosen = guards.availability.filter((guard) => guard.chosen).map((guard) => guard.guard);
     this.#log(`hostd ${version} listens on ${this.#config.socket}`);
-    this.#log(
-      guards.mode === 'arm'
-        ? `arms ${chosen.join(', ')}`
-        : `observes only: ${guards.reason ?? (guards.mode === 'dry-run' ? 'dry run' : 'no guard is available')}`,
-    );
+    if (windows.paused) this.#log(`is still paused: ${this.#pauseReason || 'no reason given'}`);
+    else
+      this.#log(guards.mode === 'arm' ? `arms ${chosen.join(', ')}` : `observes only: ${this.#modeReason()}`);
     this.#log(`records by ${recorder.source}${recorder.reason ? `: ${recorder.reason}` : ''}`);
   }
 }

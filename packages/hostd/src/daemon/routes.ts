@@ -5,6 +5,7 @@ import type { Access } from './access.ts';
 import type { EventStream } from './event-stream.ts';
 import { keepConnection, sendError, sendJson } from './http-server.ts';
 import type { Metrics } from './metrics.ts';
+import { MAX_REASON } from './pause-file.ts';
 
 /** What the endpoints show and do. `uid` limits the answer to one user's own; undefined: everything. */
 export interface Views {
@@ -55,7 +56,7 @@ export function createRoutes({ views, access, events, metrics }: RouteOptions) {
     if (name === 'pause' || name === 'resume') {
       demandMethod(method, 'POST');
       access.demandAdmin(peer);
-      if (name === 'pause') views.pause((query.get('reason') ?? '').slice(0, 200));
+      if (name === 'pause') views.pause((query.get('reason') ?? '').slice(0, MAX_REASON));
       else views.resume();
       return views.status();
     }

@@ -7,6 +7,8 @@ export interface DaemonParts extends Parts {
   version: string;
   startedAt: Micros;
   mode: () => string;
+  /** Why it does not arm, where it does not. */
+  modeReason: () => string | undefined;
   onPause: (paused: boolean, reason: string) => void;
 }
 
@@ -19,14 +21,14 @@ export class DaemonViews implements Views {
   }
 
   status(): object {
-    const { version, startedAt, now, sessions, guards, recorder, attribution, windows, reports, mode } =
+    const { version, startedAt, now, sessions, guards, recorder, attribution, windows, reports } =
       this.#parts;
     return {
       version,
       pid: process.pid,
       uptimeS: (now() - startedAt) / 1e6,
-      mode: mode(),
-      modeReason: guards.reason,
+      mode: this.#parts.mode(),
+      modeReason: this.#parts.modeReason(),
       paused: windows.paused,
       thrift: this.#parts.thrift.state,
       guardianPid: guards.guardianPid,
