@@ -10,6 +10,7 @@ import {
   type ReportFrame,
   type WelcomeFrame,
 } from './protocol/index.ts';
+import { scopes } from './scope.ts';
 import { Announcer } from './session/announcer.ts';
 import { Outbox, type Sink } from './session/outbox.ts';
 import { Link } from './session/reconnect.ts';
@@ -192,14 +193,16 @@ export class Client implements StepOwner {
     this.measures.poll();
     this.measures.forget(ended.step);
     this.counters.finished++;
-    if (!this.#supported) {
-      guarded(() => finishSpan(ended, undefined, [], this.#finishing));
-      return;
-    }
+    if (!this.#supported) return this.#endSpan(ended, undefined, []);
     const figures = withOwn(report ?? this.#without(ended, why), ended.step, this.measures);
     if (!figures.complete) this.counters.incomplete++;
-    guarded(() => finishSpan(ended, figures, report?.events ?? [], this.#finishing));
+    this.#endSpan(ended, figures, report?.events ?? []);
   };
+
+  /** In no step's scope: span processors start timers here, whose exports would be taken for the step's own work. */
+  #endSpan(ended: Ended, figures: Figures | undefined, events: ReportFrame['events']): void {
+    scopes.exit(() => guarded(() => finishSpan(ended, figures, events, this.#finishing)));
+  }
 
   /** What there is without a report: our own figures are whole only where hostd had no better ones. */
   #without({ local, step }: Ended, why: string): Figures {

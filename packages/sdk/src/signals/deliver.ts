@@ -1,3 +1,4 @@
+import { isTelemetry } from '../apart.ts';
 import type { SignalDetail } from '../options.ts';
 import { type Scope, scopes } from '../scope.ts';
 
@@ -7,8 +8,11 @@ export function deliver(scope: Scope, name: string, detail?: SignalDetail): void
   wait?.signal(name, detail);
 }
 
-/** The scope of what begins now, where its wait shall get signals. */
+/**
+ * The scope of what begins now, where its wait shall get signals. An exporter's requests come in the scope of whatever
+ * span was the first of their batch, and say nothing of the wait there.
+ */
 export function signalled(): Scope | undefined {
   const scope = scopes.getStore();
-  return scope && scope.step.endedAt === 0 && !scope.intercepted ? scope : undefined;
+  return scope && scope.step.endedAt === 0 && !scope.intercepted && !isTelemetry() ? scope : undefined;
 }
