@@ -84,8 +84,8 @@ export interface Step {
   /** Runs `fn` as a part of this step. Results and errors are `fn`'s own. */
   run<T>(fn: () => T): T;
   /**
-   * Makes this step the current one for the rest of the synchronous code and what it starts: for callback interfaces
-   * that cannot wrap a function. Call the returned function to restore what was current before.
+   * Makes this step the current one for the rest of the synchronous code and what it starts, until the step ends: for
+   * callback interfaces that cannot wrap a function. Call the returned function to restore what was current before.
    */
   enter(): () => void;
   /** Begins a wait. For a function or a promise, prefer `wait()`. */

@@ -13,6 +13,7 @@ export class QuietStep implements Step {
   readonly parent = undefined;
   readonly span: Span;
   readonly #inner: Context | undefined;
+  #ended = false;
 
   constructor(span: Span, inner: Context | undefined) {
     this.span = span;
@@ -24,7 +25,7 @@ export class QuietStep implements Step {
   }
 
   enter(): () => void {
-    return (this.#inner && attachContext(this.#inner)) ?? nothing;
+    return (this.#inner && attachContext(this.#inner, () => this.#ended)) ?? nothing;
   }
 
   wait(): Wait {
@@ -34,6 +35,7 @@ export class QuietStep implements Step {
   signal(): void {}
 
   end(): void {
+    this.#ended = true;
     this.span.end();
   }
 }

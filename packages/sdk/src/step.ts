@@ -100,8 +100,9 @@ export class LiveStep implements Step {
 
   enter(): () => void {
     const before = scopes.getStore();
-    const detach = this.inner === this.outer ? undefined : attachContext(this.inner);
-    scopes.enterWith(this.scope);
+    const over = () => this.endedAt !== 0;
+    const detach = this.inner === this.outer ? undefined : attachContext(this.inner, over);
+    scopes.enterWith({ ...this.scope, entered: { around: before } });
     this.owner.running(this);
     let left = false;
     return () => {

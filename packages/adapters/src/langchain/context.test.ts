@@ -80,19 +80,20 @@ test('of 100 concurrent agents, each has its own model and tool calls below it',
   );
 });
 
+// Without a schema that has to be awaited, a tool's callbacks run before its invoke() returns.
+const plain = (name: string) =>
+  new DynamicStructuredTool({
+    name,
+    description: 'Tells the current step.',
+    schema: { type: 'object', properties: {} },
+    func: async () => {
+      await pause();
+      return currentStep()?.key ?? 'none';
+    },
+  });
+const nothing = {} as never;
+
 test('runs that begin in one synchronous stretch are siblings', async () => {
-  // Without a schema that has to be awaited, a tool's callbacks run before its invoke() returns.
-  const plain = (name: string) =>
-    new DynamicStructuredTool({
-      name,
-      description: 'Tells the current step.',
-      schema: { type: 'object', properties: {} },
-      func: async () => {
-        await pause();
-        return currentStep()?.key ?? 'none';
-      },
-    });
-  const nothing = {} as never;
   const both = RunnableLambda.from((_input: string, config) =>
     Promise.all([plain('one').invoke(nothing, config), plain('two').invoke(nothing, config)]),
   );
@@ -103,4 +104,23 @@ test('runs that begin in one synchronous stretch are siblings', async () => {
   });
   expect(await around.invoke({}, { callbacks })).toEqual(['one', 'two']);
   expect(recorder.tree()).toEqual(['execute_tool around', '  execute_tool one', '  execute_tool two']);
+});
+
+test('what comes after an outermost run is no part of it, and neither is what begins together with it', async () => {
+  const outside = () => [currentStep()?.key, trace.getActiveSpan()];
+  for (const name of ['one', 'two']) expect(await plain(name).invoke(nothing, { callbacks })).toBe(name);
+  expect(outside()).toEqual([undefined, undefined]);
+  const both = await Promise.all(['three', 'four'].map((name) => plain(name).invoke(nothing, { callbacks })));
+  expect(both).toEqual(['three', 'four']);
+  await step('mine', async (mine) => {
+    await plain('within').invoke(nothing, { callbacks });
+    expect(outside()).toEqual(['mine', mine.span]);
+    await step('after', pause);
+  });
+  expect(recorder.tree()).toEqual([
+    ...['one', 'two', 'three', 'four'].map((name) => `execute_tool ${name}`),
+    'mine',
+    '  execute_tool within',
+    '  after',
+  ]);
 });

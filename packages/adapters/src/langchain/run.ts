@@ -32,14 +32,31 @@ export function beginRun({ id, parent, options, hint }: RunParts): Run {
   const around = enclosing(stepAround(parent));
   // What follows the run's end belongs to the step around it. What is current now may be another run's, begun in
   // this same synchronous stretch.
-  if (around && around !== currentStep()) around.enter();
+  if (!around) leaveOutermost();
+  else if (around !== currentStep()) around.enter();
   const step = options && startStep(around ? { ...options, parent: around } : options);
   if (step) ours.add(step);
   const wait = hint && step?.wait(hint);
   const leave = step?.enter();
   const run: Run = { id, parent, children: new Set(), step, wait, leave, chunks: 0 };
+  if (!around) beginsOutermost(run);
   parent?.children.add(run);
   return run;
+}
+
+/** The latest outermost run, as long as the synchronous stretch lasts in which it began. */
+let beginning: Run | undefined;
+
+function beginsOutermost(run: Run): void {
+  beginning = run;
+  queueMicrotask(() => {
+    beginning = undefined;
+  });
+}
+
+/** A run's body comes only after an await: what begins in the stretch in which the run did is beside it. */
+function leaveOutermost(): void {
+  if (beginning?.step && beginning.step === currentStep()) beginning.leave?.();
 }
 
 export interface Outcome {

@@ -5,6 +5,7 @@ import { emptyReport, TestHostd, until } from '../hostd.testkit.ts';
 import {
   type ConnectOptions,
   connect,
+  currentStep,
   flush,
   shutdown,
   startStep,
@@ -121,6 +122,52 @@ describe('names', () => {
       after: 'request',
       given: 'inner',
     });
+  });
+});
+
+describe('a step that was entered and never left', () => {
+  const enterAndEndElsewhere = async () => {
+    const entered = startStep('entered');
+    entered.enter();
+    const within = (async () => {
+      await sleep(1);
+      step('within', () => {});
+      entered.end();
+    })();
+    await within;
+  };
+
+  it('is current until it ends, and then what was around it is: the step, and the span of others', async () => {
+    await start();
+    await enterAndEndElsewhere();
+    expect([currentStep(), trace.getActiveSpan()]).toEqual([undefined, undefined]);
+    await step('outer', async (outer) => {
+      for (let i = 0; i < 2; i++) await enterAndEndElsewhere();
+      expect([currentStep(), trace.getActiveSpan()]).toEqual([outer, outer.span]);
+      step('after', () => {});
+    });
+    await until('all spans', () => tracing.spans().length === 8);
+    const name = (id: string | undefined) =>
+      tracing.spans().find((span) => span.spanContext().spanId === id)?.name;
+    const pairs = tracing.spans().map((span) => `${span.name} in ${name(span.parentSpanContext?.spanId)}`);
+    expect(pairs.sort()).toEqual([
+      'after in outer',
+      'entered in outer',
+      'entered in outer',
+      'entered in undefined',
+      'outer in undefined',
+      'within in entered',
+      'within in entered',
+      'within in entered',
+    ]);
+  });
+
+  it('leaves no decision of a sampler behind either', async () => {
+    tracing = startTracing(new AlwaysOffSampler());
+    connect({ socket: '/nowhere/hostd.sock' });
+    await until('no session', () => stats().state === 'idle');
+    await enterAndEndElsewhere();
+    expect(trace.getActiveSpan()).toBeUndefined();
   });
 });
 
