@@ -145,7 +145,9 @@ export class Client implements StepOwner {
   stepStarted(step: LiveStep): void {
     if (!this.#supported) return;
     const announced = this.#announce(step);
-    this.measures.start(step, !(announced && this.#holdMs > 0));
+    // Before the welcome nobody knows whether there is a hostd to ask.
+    const followed = announced && this.welcome !== undefined && this.#holdMs > 0;
+    this.measures.start(step, !followed);
   }
 
   #announce(step: LiveStep): boolean {

@@ -360,6 +360,20 @@ describe('without hostd', () => {
     }
   });
 
+  it('the first steps have it too, begun while nobody knew yet that there is none', async () => {
+    tracing = startTracing();
+    connect({ socket: '/nowhere/hostd.sock', holdMs: 5_000 });
+    step('over before', () => {});
+    await step('still open', () => until('the refusal', () => stats().lastError !== undefined));
+    await until('both spans', () => tracing.spans().length === 2);
+    for (const { attributes } of tracing.spans()) {
+      expect(attributes).toMatchObject({
+        'prewake.attribution.source': 'local',
+        'prewake.attribution.complete': true,
+      });
+    }
+  });
+
   it('a parent does not count its child’s part', async () => {
     await start(false);
     await step('parent', async () => {
