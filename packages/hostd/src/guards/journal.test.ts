@@ -1,8 +1,9 @@
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { closeSync, mkdirSync, mkdtempSync, openSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import fc from 'fast-check';
 import { afterEach, beforeEach, expect, test } from 'vitest';
+import { withFileSizeLimit } from '../kernel/file-size-limit.testkit.ts';
 import { KernelWriter } from '../kernel/writer.ts';
 import type { Target } from './guard.ts';
 import { Journal, loadJournal, markVoid } from './journal.ts';
@@ -68,6 +69,67 @@ test('cut short anywhere, it still says what was claimed before the cut, and nev
     const { claims } = parseJournal(whole.subarray(0, end).toString());
     expect(claims.has('idle.cpu cpu:1')).toBe(end >= claimed - 1);
   }
+});
+
+const other: Target = { type: 'cpu', cpu: 0 };
+const size = () => readFileSync(join(dir, 'guards.journal')).length;
+const claimed = () => [...loadJournal(dir).claims.keys()];
+
+test('a compaction that fails leaves the journal that is there in use', () => {
+  const journal = open();
+  journal.intent('idle.cpu', cpu, '0', '50');
+  const before = size();
+  withFileSizeLimit(before - 1, () => expect(() => journal.compact()).toThrow(/is full/));
+  expect(size()).toBe(before);
+  // What is opened next must not be what the journal writes to.
+  const next = openSync(join(dir, 'next'), 'w');
+  journal.intent('idle.cpu', other, '0', '50');
+  expect(claimed()).toEqual(['idle.cpu cpu:1', 'idle.cpu cpu:0']);
+  expect(readFileSync(join(dir, 'next'), 'utf8')).toBe('');
+  closeSync(next);
+  journal.compact();
+  expect(claimed()).toEqual(['idle.cpu cpu:1', 'idle.cpu cpu:0']);
+  journal.close();
+});
+
+test('without its directory it takes no more intents once it has noticed, for nobody would find them', () => {
+  const journal = open();
+  rmSync(dir, { recursive: true });
+  expect(() => {
+    for (;;) {
+      journal.intent('idle.cpu', cpu, '0', '50');
+      journal.done('idle.cpu', cpu);
+    }
+  }).toThrow(/ENOENT/);
+  expect(() => journal.intent('idle.cpu', cpu, '0', '50')).toThrow(/ENOENT/);
+  mkdirSync(dir);
+  journal.intent('idle.cpu', cpu, '0', '50');
+  expect(claimed()).toEqual(['idle.cpu cpu:1']);
+  journal.close();
+});
+
+test.each([0, 1, 10])('a line of which %i bytes were written does not spoil the next', (bytes) => {
+  const journal = open();
+  withFileSizeLimit(size() + bytes, () =>
+    expect(() => journal.intent('idle.cpu', cpu, '0', '50')).toThrow(/is full|EFBIG/),
+  );
+  expect(claimed()).toEqual([]);
+  journal.intent('idle.cpu', other, '0', '50');
+  expect(claimed()).toEqual(['idle.cpu cpu:0']);
+  journal.close();
+});
+
+test('a claim whose end could not be written is not the next one’s original', () => {
+  const journal = open();
+  journal.intent('idle.cpu', other, '0', '50');
+  journal.intent('idle.cpu', cpu, '0', '50');
+  withFileSizeLimit(size() + 5, () => expect(() => journal.done('idle.cpu', cpu)).toThrow(/is full/));
+  expect(claimed()).toEqual(['idle.cpu cpu:0', 'idle.cpu cpu:1']);
+  // Somebody else has set 300 meanwhile.
+  journal.intent('idle.cpu', cpu, '300', '50');
+  expect(loadJournal(dir).claims.get('idle.cpu cpu:1')).toMatchObject({ original: '300' });
+  expect(loadJournal(dir).claims.get('idle.cpu cpu:0')).toMatchObject({ original: '0' });
+  journal.close();
 });
 
 test('whatever else is in the file is left out', () => {

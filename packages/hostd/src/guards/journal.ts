@@ -7,6 +7,7 @@ import {
   openSync,
   readFileSync,
   renameSync,
+  rmSync,
   writeSync,
 } from 'node:fs';
 import { join } from 'node:path';
@@ -58,7 +59,10 @@ export class Journal {
   readonly #open = new Map<string, Claim>();
   readonly #voids: number;
   #fd: number;
+  /** Bytes. */
   #size = 0;
+  /** Whether what is on disk may claim more than is open: it is written anew before the next intent. */
+  #stale = false;
   #voidsSeen: number;
 
   /** Starts a new journal over an old one, which must have been replayed; `left` is what is still to be put back. */
@@ -80,12 +84,9 @@ export class Journal {
     }
   }
 
-  /** Whether nothing is claimed. */
-  get empty(): boolean {
-    return this.#open.size === 0;
-  }
-
   intent(guard: GuardId, target: Target, original: string, value: string): void {
+    // Else a claim that was done would come before this one, with an original of its own.
+    if (this.#stale) this.compact();
     this.#append(intentLine(guard, target, original, value));
     const key = claimKey(guard, target);
     const claim = this.#open.get(key);
@@ -101,9 +102,14 @@ export class Journal {
   }
 
   done(guard: GuardId, target: Target): void {
-    this.#append(doneLine(guard, target));
     this.#open.delete(claimKey(guard, target));
-    if (this.#size > COMPACT_AT) this.compact();
+    try {
+      this.#append(doneLine(guard, target));
+      if (this.#size > COMPACT_AT) this.compact();
+    } catch (error) {
+      this.#stale = true;
+      throw error;
+    }
   }
 
   /** Whether someone has restored behind our back since the last call. One fstat. */
@@ -114,10 +120,12 @@ export class Journal {
     return true;
   }
 
-  /** Writes the journal anew, with open claims only. */
+  /** Writes the journal anew, with open claims only. Where that fails, the old one stays in use. */
   compact(): void {
-    closeSync(this.#fd);
+    const old = this.#fd;
     this.#fd = this.#rewrite();
+    this.#stale = false;
+    closeSync(old);
   }
 
   #rewrite(): number {
@@ -130,27 +138,45 @@ export class Journal {
       }
     }
     const fd = openSync(`${path}.new`, 'a', 0o600);
-    this.#writer.run('journal', JOURNAL, text, () => {
-      ftruncateSync(fd, 0);
-      writeSync(fd, text);
-      renameSync(`${path}.new`, path);
-    });
-    this.#size = text.length;
+    let size = 0;
+    try {
+      this.#writer.run('journal', JOURNAL, text, () => {
+        ftruncateSync(fd, 0);
+        size = writeWhole(fd, text);
+        renameSync(`${path}.new`, path);
+      });
+    } catch (error) {
+      closeSync(fd);
+      rmSync(`${path}.new`, { force: true });
+      throw error;
+    }
+    this.#size = size;
     return fd;
   }
 
   #append(line: string): void {
     this.#writer.run('journal', JOURNAL, line, () => {
-      // A short write (full file system) must not be mistaken for an intent on record.
-      if (writeSync(this.#fd, line) !== line.length) {
-        throw new PrewakeError('PREWAKE_JOURNAL_UNWRITABLE', 'the file system of the guard journal is full');
+      try {
+        this.#size += writeWhole(this.#fd, line);
+      } catch (error) {
+        // The next line must not be glued to half of this one.
+        ftruncateSync(this.#fd, this.#size);
+        throw error;
       }
     });
-    this.#size += line.length;
   }
 
   close(): void {
     closeSync(this.#fd);
     closeSync(this.#voids);
   }
+}
+
+/** Bytes written. A short write (a full file system) must not be mistaken for a line on record. */
+function writeWhole(fd: number, text: string): number {
+  const bytes = Buffer.from(text);
+  if (writeSync(fd, bytes) !== bytes.length) {
+    throw new PrewakeError('PREWAKE_JOURNAL_UNWRITABLE', 'the file system of the guard journal is full');
+  }
+  return bytes.length;
 }
