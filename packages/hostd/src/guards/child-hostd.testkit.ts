@@ -27,10 +27,13 @@ export async function startChildHostd(
   wishes: ChildWishes,
   /** Called when it has the controls, and before it arms. */
   beforeArming: () => void = () => {},
+  /** A command that execs what follows it: a machine of its own for the child. */
+  inside: readonly string[] = [],
 ): Promise<ChildHostd> {
   // As it ships: compiled.
   const entry = fileURLToPath(new URL('../../dist/guards/fixture-hostd.testkit.js', import.meta.url));
-  const child = spawn(process.execPath, [entry, JSON.stringify(wishes)], {
+  const [command = '', ...args] = [...inside, process.execPath, entry, JSON.stringify(wishes)];
+  const child = spawn(command, args, {
     stdio: ['pipe', 'pipe', 'pipe'],
   });
   const said: Record<string, unknown>[] = [];

@@ -1,4 +1,5 @@
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { spawnSync } from 'node:child_process';
+import { closeSync, mkdtempSync, openSync, readFileSync, rmSync, writeSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
@@ -30,9 +31,13 @@ afterEach(async () => {
   rmSync(dir, { recursive: true });
 });
 
-async function hostd(options: Partial<GuardControllerOptions> = {}): Promise<ChildHostd> {
+async function hostd(
+  options: Partial<GuardControllerOptions> = {},
+  inside: readonly string[] = [],
+): Promise<ChildHostd> {
   const windows = [{ cpus: [0, 1], latencyUs: 50 }];
-  const child = await startChildHostd({ root: tree.root, runtimeDir: dir, windows, ...options });
+  const wishes = { root: tree.root, runtimeDir: dir, windows, ...options };
+  const child = await startChildHostd(wishes, undefined, inside);
   children.push(child);
   return child;
 }
@@ -70,6 +75,21 @@ test('restores when hostd is stopped; hostd knows it when it goes on', async () 
     () => limits().join() === '50,50',
     () => limits().join(),
   );
+});
+
+test('restores for a stopped hostd also where the runtime directory is full, and hostd knows it all the same', async (ctx) => {
+  if (spawnSync('unshare', ['-m', 'true']).status !== 0) ctx.skip('no mount namespaces here');
+  const small = 'mount -t tmpfs -o size=64k none "$0" && exec "$@"';
+  const child = await hostd({}, ['unshare', '-m', '--propagation', 'private', 'sh', '-c', small, dir]);
+  const filler = openSync(`/proc/${child.process.pid}/root${dir}/filler`, 'w');
+  expect(() => {
+    while (writeSync(filler, Buffer.alloc(4096)) > 0);
+  }).toThrow(/ENOSPC/);
+  closeSync(filler);
+  child.process.kill('SIGSTOP');
+  await limitsLifted();
+  child.process.kill('SIGCONT');
+  await child.heard((event) => event.type === 'void' && event.reason === 'restored');
 });
 
 test('lifts the global limit of a stopped hostd, whose descriptor stays open', async () => {

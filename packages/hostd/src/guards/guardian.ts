@@ -5,7 +5,7 @@ import { errorCode, libc } from '../kernel/libc.ts';
 import { pollForReading } from '../kernel/poll.ts';
 import type { SyscallTap } from '../kernel/writer.ts';
 import { buildGuards } from './build-guards.ts';
-import { loadJournal, markVoid } from './journal.ts';
+import { loadJournal, restoreBehind } from './journal.ts';
 import { withJournalLock } from './lock.ts';
 import { restoreAll } from './replay.ts';
 import type { RestoreEntry } from './restore.ts';
@@ -60,19 +60,15 @@ export function runGuardian(options: GuardianOptions): void {
       return entries.filter((entry) => entry.outcome === 'pending').length;
     });
 
-  /** hostd may come back at any moment, also in between: it is told before and after that its leases are void. */
-  const restoreStalled = (): void => {
-    markVoid(options.runtimeDir, 'guardian');
-    restore('hostd does not answer');
-    markVoid(options.runtimeDir, 'guardian');
-  };
-
   say(options.ready, 'ready');
+  let complaint = '';
   const attempt = <T>(run: () => T): T | undefined => {
     try {
       return run();
     } catch (error) {
-      log(error instanceof Error ? error.message : String(error));
+      const message = error instanceof Error ? error.message : String(error);
+      if (message !== complaint) log(message);
+      complaint = message;
       return undefined;
     }
   };
@@ -82,7 +78,7 @@ export function runGuardian(options: GuardianOptions): void {
   for (;;) {
     if (pollForReading(pipe, armed ? STALL_MS : -1) <= 0) {
       // Again and again until it is heard: it may wake just to finish one more write.
-      if (armed) attempt(restoreStalled);
+      if (armed) attempt(() => restoreBehind(options.runtimeDir, () => restore('hostd does not answer')));
       continue;
     }
     const length = readSync(pipe, buffer, 0, buffer.length, null);

@@ -6,7 +6,7 @@ import { afterEach, beforeEach, expect, test } from 'vitest';
 import { withFileSizeLimit } from '../kernel/file-size-limit.testkit.ts';
 import { KernelWriter } from '../kernel/writer.ts';
 import type { Target } from './guard.ts';
-import { Journal, loadJournal, markVoid } from './journal.ts';
+import { Journal, loadJournal, markVoid, restoreBehind } from './journal.ts';
 import { parseJournal } from './journal-format.ts';
 import { parseTarget, targetKey } from './target.ts';
 
@@ -149,8 +149,20 @@ test('whatever else is in the file is left out', () => {
 test('its writer hears of each void once', () => {
   const journal = open();
   expect(journal.voided()).toBe(false);
-  markVoid(dir, 'test');
+  markVoid(dir);
   expect([journal.voided(), journal.voided()]).toEqual([true, false]);
+  journal.close();
+});
+
+test('restores also where the writer cannot be told, and says so then', () => {
+  const journal = open();
+  let restored = 0;
+  const restore = () => ++restored;
+  expect(restoreBehind(dir, restore)).toBe(1);
+  expect([journal.voided(), journal.voided()]).toEqual([true, false]);
+  rmSync(join(dir, 'guards.voids'));
+  expect(() => restoreBehind(dir, restore)).toThrow(/ENOENT/);
+  expect(restored).toBe(2);
   journal.close();
 });
 

@@ -8,10 +8,11 @@ import {
   readFileSync,
   renameSync,
   rmSync,
+  utimesSync,
   writeSync,
 } from 'node:fs';
 import { join } from 'node:path';
-import { PrewakeError } from '@prewake/sdk/protocol';
+import { monotonicMicros, PrewakeError } from '@prewake/sdk/protocol';
 import type { KernelWriter } from '../kernel/writer.ts';
 import type { GuardId, Target } from './guard.ts';
 import {
@@ -38,20 +39,28 @@ export function loadJournal(dir: string): JournalContent {
   return parseJournal(existsSync(path) ? readFileSync(path, 'utf8') : '');
 }
 
-/**
- * Says to the journal's writer that its controls were restored behind its back: its leases are void. Anyone but
- * the writer calls this, before and after restoring.
- */
-export function markVoid(dir: string, by: string): void {
-  const fd = openSync(join(dir, VOIDS), 'a', 0o600);
-  try {
-    writeSync(fd, `${by}\n`);
-  } finally {
-    closeSync(fd);
-  }
+/** Says to the journal's writer that its leases are void. A full file system has room for a time. */
+export function markVoid(dir: string): void {
+  const now = monotonicMicros() / 1e6;
+  utimesSync(join(dir, VOIDS), now, now);
 }
 
-/** hostd's own end of the journal. Everyone else only reads it, and says so through {@link markVoid}. */
+/**
+ * Restores behind the back of the journal's writer, which may go on at any moment, also in between: it is told before
+ * and after. Where it cannot be told, this throws why not, but not before it has restored.
+ */
+export function restoreBehind<T>(dir: string, restore: () => T): T {
+  try {
+    markVoid(dir);
+  } catch {
+    // Thrown below.
+  }
+  const result = restore();
+  markVoid(dir);
+  return result;
+}
+
+/** hostd's own end of the journal. Everyone else only reads it, and restores by {@link restoreBehind}. */
 export class Journal {
   readonly #dir: string;
   readonly #writer: KernelWriter;
@@ -74,8 +83,7 @@ export class Journal {
     try {
       mkdirSync(dir, { recursive: true, mode: 0o755 });
       this.#voids = openSync(join(dir, VOIDS), 'a', 0o600);
-      ftruncateSync(this.#voids, 0);
-      this.#voidsSeen = 0;
+      this.#voidsSeen = fstatSync(this.#voids).mtimeMs;
       this.#fd = this.#rewrite();
     } catch (cause) {
       throw new PrewakeError('PREWAKE_JOURNAL_UNWRITABLE', `the guard journal in ${dir} cannot be written`, {
@@ -114,9 +122,9 @@ export class Journal {
 
   /** Whether someone has restored behind our back since the last call. One fstat. */
   voided(): boolean {
-    const size = fstatSync(this.#voids).size;
-    if (size === this.#voidsSeen) return false;
-    this.#voidsSeen = size;
+    const { mtimeMs } = fstatSync(this.#voids);
+    if (mtimeMs === this.#voidsSeen) return false;
+    this.#voidsSeen = mtimeMs;
     return true;
   }
 

@@ -4,7 +4,7 @@ import { bootId, startTime } from '../kernel/identity.ts';
 import { type Kernel, openKernel } from '../kernel/kernel.ts';
 import type { SyscallTap } from '../kernel/writer.ts';
 import { buildGuards, type GuardSet } from './build-guards.ts';
-import { Journal, loadJournal, markVoid } from './journal.ts';
+import { Journal, loadJournal, restoreBehind } from './journal.ts';
 import type { Claim, Owner } from './journal-format.ts';
 import { withJournalLock } from './lock.ts';
 import { type RestoreEntry, restoreClaim } from './restore.ts';
@@ -56,13 +56,9 @@ export function replayJournal(kernel: Kernel, guards: GuardSet, dir: string): Re
     if (!owner || claims.size === 0) return NOTHING;
     // What another boot wrote is gone with it.
     if (owner.bootId !== bootId(kernel.files)) return NOTHING;
-    const alive = isAlive(kernel, owner);
-    if (alive) markVoid(dir, 'restore');
-    const report = restoreAll(guards, [...claims.values()]);
-    if (alive) {
-      markVoid(dir, 'restore');
-      return { ...report, livingOwner: owner.pid };
-    }
+    const putBack = () => restoreAll(guards, [...claims.values()]);
+    if (isAlive(kernel, owner)) return { ...restoreBehind(dir, putBack), livingOwner: owner.pid };
+    const report = putBack();
     const journal = new Journal(dir, owner, kernel.writer, report.left);
     journal.close();
     return report;
