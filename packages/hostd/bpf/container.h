@@ -13,12 +13,11 @@ static __always_inline int container_entered(u64 context)
 
 	if (!ts)
 		return 0;
-	now = bpf_ktime_get_ns();
 	if (context == CTX_FAULT)
-		leave(ts, CTX_FAULT, now); /* faults don't nest: one that is still there has lost its return probe */
+		leave(ts, CTX_FAULT, &now); /* faults don't nest: one that is still there has lost its return probe */
 	else if (!inside(ts, context))
-		ts->vfs_calls++;
-	enter(ts, context, now);
+		count(&ts->vfs_calls);
+	enter(ts, context);
 	return 0;
 }
 
@@ -29,14 +28,13 @@ static __always_inline int container_left(u64 context, u32 event)
 
 	if (!ts)
 		return 0;
-	now = bpf_ktime_get_ns();
-	entered_at = leave(ts, context, now);
+	entered_at = leave(ts, context, &now);
 	if (!entered_at)
 		return 0;
 	if (context == CTX_FAULT)
-		ts->fault_inclusive_ns += now - entered_at;
+		add(&ts->fault_inclusive_ns, now - entered_at);
 	else if (!inside(ts, context)) /* the outermost contains the others */
-		ts->vfs_inclusive_ns += now - entered_at;
+		add(&ts->vfs_inclusive_ns, now - entered_at);
 	both = bpf_get_current_pid_tgid();
 	write_event(event, both >> 32, both, entered_at, now, 0, 0);
 	return 0;

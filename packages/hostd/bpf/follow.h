@@ -28,7 +28,6 @@ int pw_seed(struct bpf_iter__task *ctx)
 
 		ts->root = shared.seed_tgid;
 		ts->tracked_at = now;
-		ts->last = now;
 		ts->begin = PW_BEGIN_UNKNOWN;
 		ts->end = task->__state & TASK_UNINTERRUPTIBLE ? PW_UNINTERRUPTIBLE : PW_SLEEP;
 		ts->min_flt = task->min_flt;

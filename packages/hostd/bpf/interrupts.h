@@ -5,27 +5,6 @@
 
 #include "account.h"
 
-static __always_inline void interrupt_begins(u64 kind, u64 now)
-{
-	struct task_state *ts = current_state();
-
-	if (!ts)
-		return;
-	enter(ts, kind, now);
-	if (kind == CTX_IRQ)
-		ts->irqs++;
-	else
-		ts->softirqs++;
-}
-
-static __always_inline void interrupt_ends(u64 kind)
-{
-	struct task_state *ts = current_state();
-
-	if (ts)
-		leave(ts, kind, bpf_ktime_get_ns());
-}
-
 static __always_inline int irq_begins(s32 irq)
 {
 	u32 id;
@@ -36,7 +15,6 @@ static __always_inline int irq_begins(s32 irq)
 		return 0;
 	cpu->irq = irq;
 	cpu->irq_at = now;
-	interrupt_begins(CTX_IRQ, now);
 	return 0;
 }
 
@@ -44,11 +22,16 @@ static __always_inline int irq_ends(void)
 {
 	u32 id;
 	struct cpu_state *cpu = this_cpu(&id);
+	struct task_state *ts;
+	u64 began;
 
-	if (!cpu)
+	if (!cpu || !cpu->irq_at)
 		return 0;
+	began = cpu->irq_at;
 	cpu->irq_at = 0;
-	interrupt_ends(CTX_IRQ);
+	ts = current_state();
+	if (ts)
+		hard_interrupt(ts, began, bpf_ktime_get_ns());
 	return 0;
 }
 
@@ -107,14 +90,13 @@ SEC("tp_btf/softirq_entry")
 int BPF_PROG(pw_softirq_entry, unsigned int vector)
 {
 	u32 id;
-	u64 now = bpf_ktime_get_ns();
 	struct cpu_state *cpu = this_cpu(&id);
+	struct task_state *ts = current_state();
 
 	if (!cpu)
 		return 0;
 	cpu->softirq = vector;
-	cpu->softirq_at = now;
-	interrupt_begins(CTX_SOFTIRQ, now);
+	cpu->softirq_at = ts ? soft_interrupt(ts) : bpf_ktime_get_ns();
 	return 0;
 }
 
@@ -123,11 +105,13 @@ int BPF_PROG(pw_softirq_exit)
 {
 	u32 id;
 	struct cpu_state *cpu = this_cpu(&id);
+	struct task_state *ts = current_state();
 
 	if (!cpu)
 		return 0;
 	cpu->softirq_at = 0;
-	interrupt_ends(CTX_SOFTIRQ);
+	if (ts)
+		soft_interrupt_ends(ts);
 	return 0;
 }
 

@@ -67,7 +67,7 @@ static __always_inline int folio_accessed(void)
 	if (ts->cache_adds)
 		ts->cache_adds--;
 	else
-		ts->cache_hits++;
+		count(&ts->cache_hits);
 	return 0;
 }
 

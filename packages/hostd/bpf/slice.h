@@ -92,9 +92,8 @@ static __always_inline void begin_slice(struct task_state *ts, struct task_struc
 
 	if (ts->end != PW_OFF_PREEMPTED) /* it may be preempted on its way to the wait */
 		ts->vfork = 0;
-	ts->running = 1;
+	resume(ts, ts->running ? ts->on_at : off_at, now);
 	ts->on_at = now;
-	ts->last = now;
 	ts->cpu = id;
 	note_place(ts, task->pid);
 	ts->khz = cpu->khz;
@@ -120,6 +119,7 @@ static __always_inline u8 how_it_ends(struct task_state *ts, struct task_struct 
 
 static __always_inline void write_slice(struct task_state *ts, struct task_struct *task, u64 now)
 {
+	struct share share = settle(ts, now);
 	struct pw_slice *r = reserve(sizeof(*r));
 
 	if (!r)
@@ -161,10 +161,10 @@ static __always_inline void write_slice(struct task_state *ts, struct task_struc
 	r->io_uring_ns = ts->io_uring_ns;
 	r->fault_inclusive_ns = ts->fault_inclusive_ns;
 	r->vfs_inclusive_ns = ts->vfs_inclusive_ns;
-	r->irq_ns = saturate32(ts->ns[CTX_IRQ]);
-	r->softirq_ns = saturate32(ts->ns[CTX_SOFTIRQ]);
-	r->fault_ns = saturate32(ts->ns[CTX_FAULT]);
-	r->vfs_ns = saturate32(ts->ns[CTX_VFS]);
+	r->irq_ns = saturate32(share.irq_ns);
+	r->softirq_ns = saturate32(share.softirq_ns);
+	r->fault_ns = saturate32(share.fault_ns);
+	r->vfs_ns = saturate32(share.vfs_ns);
 	r->minor_faults = task->min_flt - ts->min_flt;
 	r->major_faults = task->maj_flt - ts->maj_flt;
 	r->cache_hits = ts->cache_hits;
@@ -191,9 +191,8 @@ static __always_inline void begin_unseen(struct task_state *ts, u32 id)
 	if (ts->wake.at > earliest)
 		earliest = ts->wake.at;
 	ts->begin = PW_BEGIN_UNKNOWN;
+	resume(ts, ts->off_at, earliest);
 	ts->on_at = earliest;
-	if (ts->last < earliest)
-		ts->last = earliest;
 	ts->ready_at = 0;
 	ts->woken.at = 0;
 	ts->idle_exit_at = 0;
@@ -213,7 +212,6 @@ static __always_inline void end_slice(struct task_state *ts, struct task_struct 
 		begin_unseen(ts, id);
 		note_place(ts, task->pid);
 	}
-	charge(ts, now);
 	ts->end = how_it_ends(ts, task, preempt, state);
 	if (ts->end == PW_SLEEP && ts->cache_pending) { /* the fault is over, and has added no page */
 		ts->cache_pending = 0;
@@ -225,7 +223,6 @@ static __always_inline void end_slice(struct task_state *ts, struct task_struct 
 	ts->off_at = now;
 	ts->min_flt = task->min_flt;
 	ts->maj_flt = task->maj_flt;
-	__builtin_memset(ts->ns, 0, sizeof(ts->ns));
 	ts->fault_inclusive_ns = 0;
 	ts->vfs_inclusive_ns = 0;
 	ts->io_uring_ns = 0;

@@ -14,9 +14,6 @@
 #define MAX_DEPTH 8 /* a power of two */
 #define MAX_PLACES 4096 /* a power of two */
 
-/* What a thread's time on CPU is charged to: the innermost that has been entered. */
-enum pw_context { CTX_SELF = 0, CTX_IRQ = 1, CTX_SOFTIRQ = 2, CTX_FAULT = 3, CTX_VFS = 4, CTX_MAX = 8 };
-
 struct wake {
 	u64 at;
 	u64 event_at;
@@ -31,21 +28,40 @@ struct wake {
 	u8 unknown; /* PW_UNK_TIMER, PW_UNK_WORK */
 };
 
+/* What a thread's own time on the CPU is charged to: the innermost that has been entered. */
+enum pw_context { CTX_SELF = 0, CTX_FAULT = 1, CTX_VFS = 2, CTX_MAX = 4 };
+
 struct frame {
 	u64 entered_at;
 	u64 kind; /* enum pw_context */
 };
 
+/* What contexts have had, until a time of the thread's own clock, and how many of them it is in since. */
+struct spent {
+	u64 until;
+	u64 ns[CTX_MAX];
+	u32 depth;
+};
+
+struct account {
+	u64 off_ns;     /* written by the switch */
+	u64 irq_ns;     /* by hard interrupts */
+	u64 softirq_ns; /* by soft ones, without the hard ones within them */
+	u64 softirq_clock; /* the thread's own clock when the soft one began; 0: not in one that was seen to begin */
+	struct frame stack[MAX_DEPTH];
+	struct spent spent[2]; /* by faults and calls: the one whose turn it is not is being written */
+	u32 turn;
+	/* What slices have told, by the switch. */
+	u64 told_irq_ns, told_softirq_ns, told_ns[CTX_MAX];
+};
+
 struct task_state {
 	u32 root; /* tgid that was asked for; this thread is of it or of a descendant */
-	u32 depth;
 	u64 on_at;
 	u64 off_at;
 	u64 tracked_at;
 	u64 ready_at;
-	u64 last; /* up to here, time is charged */
-	u64 ns[CTX_MAX];
-	struct frame stack[MAX_DEPTH];
+	struct account account;
 	struct wake wake; /* the last; it may already be the next slice's while this one is on its way out */
 
 	/* of the slice that is running */

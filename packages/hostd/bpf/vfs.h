@@ -16,7 +16,7 @@ static __always_inline int dentry_missed(void)
 	struct task_state *ts = current_state();
 
 	if (ts)
-		ts->dentry_misses++;
+		count(&ts->dentry_misses);
 	return 0;
 }
 
