@@ -3,6 +3,7 @@ import { describe, expect, it } from 'vitest';
 import { defaultPolicyConfig, type PolicyConfig } from './config.ts';
 import type { WaitFact } from './facts.ts';
 import { createPolicy, type LearningPolicy } from './learned-policy.ts';
+import { armedWithin } from './plan/windows.ts';
 
 const SECOND = 1e6;
 const payer = { user: 1000, cgroup: '/user.slice' };
@@ -147,6 +148,30 @@ describe('policy', () => {
     expect(policy.classes(1000)).toMatchObject([{ waits: 0, medianUs: null }]);
   });
 
+  it.each(['ends', 'is cancelled', 'loses its session', 'is forgotten for another', 'is begun anew'])(
+    'keeps to its share where each wait %s',
+    (fate) => {
+      const policy = policyOf({ armedShare: 0.05, maxOpenWaits: 1 });
+      const length = (i: number) => 2 * SECOND + ((i * 7919) % 997) * 200;
+      let at = 0;
+      for (let i = 0; i < 1000; i++) at = teach(policy, length(i), 1, { at });
+      let armed = 0;
+      let waited = 0;
+      for (let i = 0; i < 1000; i++) {
+        const wait = fact({ at, session: `t${i}`, ...(fate === 'is begun anew' && { wait: 'again' }) });
+        armed += armedWithin(policy.waitStarted(wait).windows, length(i));
+        waited += length(i);
+        at += length(i);
+        if (fate === 'loses its session') policy.sessionEnded(wait.session, at);
+        else if (fate === 'ends' || fate === 'is cancelled')
+          policy.waitEnded({ wait: wait.wait, at, cancelled: fate === 'is cancelled' });
+      }
+      expect(armed / waited).toBeGreaterThan(0.03);
+      // Beside the share, what the waits before had saved.
+      expect(armed).toBeLessThan(0.05 * waited + 0.05 * 1000 * 2 * SECOND);
+    },
+  );
+
   it('leaves a random part of waits unarmed', () => {
     let random = 0.5;
     const policy = policyOf({ holdout: 0.02 }, () => random);
@@ -198,7 +223,7 @@ describe('policy', () => {
   it('forgets the open waits of a session that has ended', () => {
     const policy = policyOf();
     for (let i = 0; i < 10; i++) policy.waitStarted(fact({ session: i % 2 ? 'gone' : 'stays' }));
-    policy.sessionEnded('gone');
+    policy.sessionEnded('gone', SECOND);
     expect(policy.openWaits).toBe(5);
   });
 
@@ -256,7 +281,7 @@ describe('policy', () => {
             );
           } else if (op === 'signal') plan = policy.signal({ wait, signal, at, deadline });
           else if (op === 'end') policy.waitEnded({ wait, at, cancelled: flag });
-          else if (op === 'session') policy.sessionEnded('s');
+          else if (op === 'session') policy.sessionEnded('s', at);
           else policy.wakeupCost({ wait, ns: at, covered: flag, cpu: 0 });
           for (const { arm, disarm } of plan?.windows ?? []) {
             expect(arm).toBeGreaterThanOrEqual(0);

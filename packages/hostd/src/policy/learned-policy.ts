@@ -128,7 +128,8 @@ class LearnedPolicy implements LearningPolicy {
       phases: undefined,
       stream: undefined,
     };
-    this.#open.set(wait, open);
+    const forgotten = this.#open.set(wait, open);
+    if (forgotten) settle(forgotten, at - forgotten.at);
     if (open.gate) return { wait, windows: [], reason: open.gate };
     const deadline = deadlineWindow(at, fact.deadline, this.#config.leadUs);
     open.windows = user.afford(deadline ? [deadline] : user.plan(prediction));
@@ -139,7 +140,7 @@ class LearnedPolicy implements LearningPolicy {
   signal({ wait, signal, at, deadline }: SignalFact): Plan | undefined {
     const open = this.#open.peek(wait);
     const elapsed = open ? at - open.at : Number.NaN;
-    if (!open || !(elapsed >= 0) || elapsed === Number.POSITIVE_INFINITY) return undefined;
+    if (!open || !isLength(elapsed)) return undefined;
     const known = deadlineWindow(open.at, deadline, this.#config.leadUs);
     if (known) return this.#replan(wait, open, elapsed, [known], 'deadline');
     if (signal === 'first_token' || signal === 'token') return this.#token(wait, open, elapsed);
@@ -160,8 +161,12 @@ class LearnedPolicy implements LearningPolicy {
     this.#open.delete(wait);
     if (this.#costs) this.#ended.set(wait, { user: open.user, classId: open.prediction.cls.id });
     const us = at - open.at;
-    // What was given up, or ended before it began, says nothing of how long such waits last.
-    if (cancelled || !(us >= 0) || us === Number.POSITIVE_INFINITY) return;
+    if (!isLength(us)) return;
+    // What was given up says nothing of how long such waits last.
+    if (cancelled) {
+      settle(open, us);
+      return;
+    }
     if (open.stream) this.#endStream(open, open.stream, us);
     else this.#account(open, us, us, open.user.learn(open.prediction, us));
     open.user.predictor.note(open.prediction, us);
@@ -170,8 +175,12 @@ class LearnedPolicy implements LearningPolicy {
     }
   }
 
-  sessionEnded(session: string): void {
-    for (const [wait, open] of this.#open.entries()) if (open.session === session) this.#open.delete(wait);
+  sessionEnded(session: string, at: Micros): void {
+    for (const [wait, open] of this.#open.entries()) {
+      if (open.session !== session) continue;
+      this.#open.delete(wait);
+      settle(open, at - open.at);
+    }
     for (const user of this.#users.values()) user.predictor.endSession(session);
   }
 
@@ -266,6 +275,16 @@ class LearnedPolicy implements LearningPolicy {
     if (stream.cadence.gaps > 0)
       user.extrasOf(prediction.cls.id).cadence.add(Math.exp(stream.cadence.logGap));
   }
+}
+
+/** Whether a wait can have lasted so long. */
+function isLength(us: Micros): boolean {
+  return us >= 0 && us < Number.POSITIVE_INFINITY;
+}
+
+/** A wait is over without having told how long such waits last: what it was armed for is spent all the same. */
+function settle(open: OpenWait, us: Micros): void {
+  if (isLength(us)) open.user.price.settle(us - (open.stream?.firstAt ?? 0), takeArmed(open, us));
 }
 
 /** What the plans have armed until `elapsed` and since the last account. */

@@ -10,8 +10,8 @@ export interface Policy {
   /** A new plan where the signal changes it: windows are still relative to the wait's start. */
   signal(fact: SignalFact): Plan | undefined;
   waitEnded(fact: WaitEndFact): void;
-  /** Forgets a session's open waits and its own history. */
-  sessionEnded(session: string): void;
+  /** Forgets a session's open waits, which have lasted until `at`, and its own history. */
+  sessionEnded(session: string, at: Micros): void;
   wakeupCost(cost: WakeupCost): void;
 }
 

@@ -11,6 +11,7 @@ describe('recents', () => {
     recents.use('b');
     expect(recents.set('e', 4)).toBe(2);
     expect(recents.peek('b')).toBe(1);
+    expect(recents.set('b', 5)).toBe(1);
   });
 
   it('holds what it says it holds, never more than its bound', () => {

@@ -36,13 +36,14 @@ export class Recents<K, V> {
     return entry.value;
   }
 
-  /** Returns what was forgotten for it, where something was. */
+  /** Returns what was forgotten for it, where something was: its own former value, or another's. */
   set(key: K, value: V): V | undefined {
     const known = this.#map.get(key);
     if (known) {
+      const former = known.value;
       known.value = value;
       known.used = true;
-      return undefined;
+      return former;
     }
     const forgotten = this.makeRoom();
     const entry = { key, value, used: true, at: this.#ring.length };

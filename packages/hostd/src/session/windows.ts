@@ -168,7 +168,7 @@ export class Windows {
     }
     this.#endActive(claimant.id);
     this.#options.guards.releaseOwner(claimant.id);
-    this.#options.policy.sessionEnded(claimant.id);
+    this.#options.policy.sessionEnded(claimant.id, this.#options.now());
   }
 
   /** An administrator's pause wins over every lease. */

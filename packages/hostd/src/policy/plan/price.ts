@@ -76,14 +76,14 @@ export class Price {
    */
   observe(logHazards: Float64Array, us: Micros, armedUs: Micros, times = 1): void {
     if (times > 0) this.#compare(logHazards, us, times);
-    this.#settle(us, armedUs);
+    this.settle(us, armedUs);
   }
 
   /** A stream has ended, or a part of it: wakeups came at an even hazard. */
   observeEven(logHazard: number, us: Micros, armedUs: Micros): void {
     this.#spend(level(logHazard), us);
     this.#compared += us * this.#scale;
-    this.#settle(us, armedUs);
+    this.settle(us, armedUs);
   }
 
   /** Takes up what hazards a wait's time was spent at. */
@@ -102,7 +102,8 @@ export class Price {
     this.#timeAt[index] = (this.#timeAt[index] as number) + time * this.#scale;
   }
 
-  #settle(us: Micros, armedUs: Micros): void {
+  /** So much was waited, and so much of it armed. Waits whose end says nothing are told of by this alone. */
+  settle(us: Micros, armedUs: Micros): void {
     this.#total += us;
     this.#credit = Math.min(
       this.share * MAX_SAVED_US,
