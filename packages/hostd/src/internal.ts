@@ -9,5 +9,5 @@ export type { RecordSink } from './kernel/recorder.ts';
 export { SliceBegin, SliceEnd, WakeCause } from './kernel/slice.ts';
 export { launcher, launcherFlags } from './launcher.ts';
 export { createPolicy, defaultPolicyConfig, type LearningPolicy } from './policy/index.ts';
-export { isCovered } from './policy/simulate/coverage.ts';
+export { isCovered } from './policy/plan/windows.ts';
 export { parseTrace, type Simulation, simulate, type TraceRow } from './policy/simulate/index.ts';

@@ -33,6 +33,8 @@ export interface WaitEndFact {
   wait: string;
   at: Micros;
   cancelled?: boolean | undefined;
+  /** A window of it was open then; absent: as planned. */
+  armed?: boolean | undefined;
 }
 
 /** What a wakeup cost, for the planner's measured benefit. */

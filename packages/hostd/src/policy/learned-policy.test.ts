@@ -3,7 +3,7 @@ import { describe, expect, it } from 'vitest';
 import { defaultPolicyConfig, type PolicyConfig } from './config.ts';
 import type { WaitFact } from './facts.ts';
 import { createPolicy, type LearningPolicy } from './learned-policy.ts';
-import { armedWithin } from './plan/windows.ts';
+import { armedWithin, isCovered } from './plan/windows.ts';
 
 const SECOND = 1e6;
 const payer = { user: 1000, cgroup: '/user.slice' };
@@ -183,30 +183,59 @@ describe('policy', () => {
   });
 
   it('stops arming a class that gains nothing, says so, and tries again now and then', () => {
-    const policy = policyOf({ benefitSamples: 30, retryEvery: 10 });
-    let at = 0;
-    const pay = (gain: number, i: number) => {
+    let draw = 0;
+    const policy = policyOf({ holdout: 0.4, benefitSamples: 30, retryEvery: 10 }, () => (draw++ % 10) / 10);
+    let at = teach(policy, 20_000, 40);
+    const wake = (i: number, gain: number) => {
       const wait = fact({ at });
-      policy.waitStarted(wait);
+      const { windows, reason } = policy.waitStarted(wait);
       at += 20_000;
       policy.waitEnded({ wait: wait.wait, at });
-      const covered = i % 2 === 0;
-      policy.wakeupCost({
-        wait: wait.wait,
-        ns: 50_000 + ((i * 37) % 11) * 50 + (covered ? 0 : gain),
-        covered,
-        cpu: i % 3,
-      });
+      const covered = isCovered(windows, 20_000, 1000);
+      const ns = 50_000 + ((i * 37) % 11) * 50 + (covered ? 0 : gain);
+      policy.wakeupCost({ wait: wait.wait, ns, covered, cpu: i % 3 });
+      return reason;
     };
-    for (let i = 0; i < 400; i++) pay(0, i);
+    for (let i = 0; i < 400; i++) wake(i, 0);
     expect(policy.classes(1000)[0]).toMatchObject({ armed: false });
-    const reasons = Array.from({ length: 20 }, () => policy.waitStarted(fact({ at })).reason);
-    expect(reasons.filter((reason) => reason === 'no_benefit')).toHaveLength(18);
-    expect(reasons.filter((reason) => reason === 'retry')).toHaveLength(2);
-    // The machine has changed: covered wakeups gain now.
-    for (let i = 0; i < 4000; i++) pay(40_000, i);
+    const reasons = Array.from({ length: 100 }, (_, i) => wake(i, 0));
+    const count = (reason: string) => reasons.filter((other) => other === reason).length;
+    expect([count('holdout'), count('no_benefit'), count('retry')]).toEqual([40, 54, 6]);
+    // The machine has changed: armed wakeups gain now.
+    for (let i = 0; i < 4000; i++) wake(i, 40_000);
     expect(policy.classes(1000)[0]).toMatchObject({ armed: true });
-    expect(policy.waitStarted(fact({ at })).reason).toBe('predicted');
+    expect(wake(0, 40_000)).not.toBe('no_benefit');
+  });
+
+  describe('compares', () => {
+    /** Waits of 20 ms, some much longer, costlier and never planned for; `armed` is what becomes of the windows. */
+    function measured(gain: number, armed: boolean | undefined) {
+      let draw = 0;
+      const policy = policyOf({ holdout: 0.3, armedShare: 0.25 }, () => (draw++ % 10) / 10);
+      let at = teach(policy, 20_000, 40);
+      for (let i = 0; i < 2000; i++) {
+        const us = i % 7 === 3 ? 2000 * SECOND : 20_000;
+        const wait = fact({ at });
+        const { windows } = policy.waitStarted(wait);
+        at += us;
+        policy.waitEnded({ wait: wait.wait, at, armed });
+        const covered = armed !== false && isCovered(windows, us, 1000);
+        const ns = (us > SECOND ? 300_000 : 50_000) + ((i * 37) % 11) * 50 - (covered ? gain : 0);
+        policy.wakeupCost({ wait: wait.wait, ns, covered, cpu: 0 });
+      }
+      return policy.classes(1000)[0];
+    }
+
+    it('what was armed with what was left unarmed at random, and not with waits that nothing was planned for', () => {
+      expect(measured(0, undefined)?.armed).toBe(false);
+      const { benefit } = measured(20_000, undefined) ?? {};
+      expect(benefit?.lowNs).toBeGreaterThan(19_000);
+      expect(benefit?.highNs).toBeLessThan(21_000);
+    });
+
+    it('nothing where what was planned could not be armed', () => {
+      expect(measured(20_000, false)).toMatchObject({ benefit: null, armed: true });
+    });
   });
 
   it('keeps what it learned of one user from another', () => {

@@ -11,7 +11,7 @@ import type {
 } from './facts.ts';
 import { deadlineWindow } from './plan/deadline.ts';
 import { Stream } from './plan/stream.ts';
-import { armedWithin, shiftWindows } from './plan/windows.ts';
+import { armedWithin, isCovered, shiftWindows } from './plan/windows.ts';
 import type { Policy } from './policy.ts';
 import type { Prediction } from './predict/predictor.ts';
 import { Recents } from './recents.ts';
@@ -58,8 +58,9 @@ interface OpenWait {
   readonly key: string;
   readonly prediction: Prediction;
   /** Why nothing is to be armed, where that was decided at its start. */
-  readonly gate: PlanReason | undefined;
+  readonly gate: 'holdout' | 'no_benefit' | undefined;
   streams: boolean;
+  /** Also of what is held out: it is compared with what the same plan was armed for. */
   windows: readonly PlannedWindow[];
   /** Armed by earlier plans of this wait, and not yet accounted for. */
   armedUs: Micros;
@@ -68,10 +69,12 @@ interface OpenWait {
   stream: Stream | undefined;
 }
 
-/** What a measured cost that comes in late is booked to. */
+/** A wait that ended in a window, of which what its wakeup cost is still to come in. */
 interface EndedWait {
   readonly user: UserPolicy;
   readonly classId: number;
+  /** Otherwise it was left unarmed at random. */
+  readonly armed: boolean;
 }
 
 /** Signals of one wait that are learned from. */
@@ -130,9 +133,10 @@ class LearnedPolicy implements LearningPolicy {
     };
     const forgotten = this.#open.set(wait, open);
     if (forgotten) settle(forgotten, at - forgotten.at);
-    if (open.gate) return { wait, windows: [], reason: open.gate };
+    if (open.gate === 'no_benefit') return { wait, windows: [], reason: open.gate };
     const deadline = deadlineWindow(at, fact.deadline, this.#config.leadUs);
     open.windows = user.afford(deadline ? [deadline] : user.plan(prediction));
+    if (open.gate) return { wait, windows: [], reason: open.gate };
     if (open.windows.length === 0) return { wait, windows: [], reason: 'dispersed' };
     return { wait, windows: open.windows, reason: gate ?? (deadline ? 'deadline' : 'predicted') };
   }
@@ -155,13 +159,13 @@ class LearnedPolicy implements LearningPolicy {
     return this.#replan(wait, open, elapsed, windows, windows.length > 0 ? 'predicted' : 'dispersed');
   }
 
-  waitEnded({ wait, at, cancelled }: WaitEndFact): void {
+  waitEnded({ wait, at, cancelled, armed = true }: WaitEndFact): void {
     const open = this.#open.peek(wait);
     if (!open) return;
     this.#open.delete(wait);
-    if (this.#costs) this.#ended.set(wait, { user: open.user, classId: open.prediction.cls.id });
     const us = at - open.at;
     if (!isLength(us)) return;
+    if (this.#costs) this.#compare(wait, open, us, armed);
     // What was given up says nothing of how long such waits last.
     if (cancelled) {
       settle(open, us);
@@ -184,10 +188,9 @@ class LearnedPolicy implements LearningPolicy {
     for (const user of this.#users.values()) user.predictor.endSession(session);
   }
 
-  wakeupCost({ wait, ns, covered, cpu }: WakeupCost): void {
-    const open = this.#open.peek(wait);
-    const of = open ? { user: open.user, classId: open.prediction.cls.id } : this.#ended.peek(wait);
-    of?.user.extrasOf(of.classId).benefit.add(ns, covered, cpu);
+  wakeupCost({ wait, ns, cpu }: WakeupCost): void {
+    const ended = this.#ended.peek(wait);
+    ended?.user.extrasOf(ended.classId).benefit.add(ns, ended.armed, cpu);
   }
 
   saveState(): PolicyState {
@@ -219,6 +222,16 @@ class LearnedPolicy implements LearningPolicy {
     return user;
   }
 
+  /**
+   * What the wakeup of a planned window costs is worth knowing, whether the window was armed or held out. Where it
+   * was to be armed and could not be, nothing is learned of arming.
+   */
+  #compare(wait: string, open: OpenWait, us: Micros, armed: boolean): void {
+    const heldOut = open.gate === 'holdout';
+    if ((!armed && !heldOut) || !isCovered(open.windows, us, this.#config.leadUs)) return;
+    this.#ended.set(wait, { user: open.user, classId: open.prediction.cls.id, armed: !heldOut });
+  }
+
   #replan(
     wait: string,
     open: OpenWait,
@@ -226,9 +239,10 @@ class LearnedPolicy implements LearningPolicy {
     windows: PlannedWindow[],
     reason: PlanReason,
   ): Plan | undefined {
-    if (open.gate) return undefined;
+    if (open.gate === 'no_benefit') return undefined;
     open.armedUs += armedWithin(open.windows, elapsed);
     open.windows = open.user.afford(shiftWindows(windows, 0, elapsed), open.armedUs);
+    if (open.gate) return undefined;
     return { wait, windows: open.windows, reason: open.windows.length > 0 ? reason : 'dispersed' };
   }
 
@@ -289,7 +303,7 @@ function settle(open: OpenWait, us: Micros): void {
 
 /** What the plans have armed until `elapsed` and since the last account. */
 function takeArmed(open: OpenWait, elapsed: Micros): Micros {
-  const armed = open.armedUs + armedWithin(open.windows, elapsed);
+  const armed = open.gate ? 0 : open.armedUs + armedWithin(open.windows, elapsed);
   open.armedUs = 0;
   open.windows = shiftWindows(open.windows, 0, elapsed);
   return armed;

@@ -4,7 +4,7 @@ import { describe, expect, it } from 'vitest';
 import { defaultPolicyConfig } from './config.ts';
 import type { PlannedWindow } from './facts.ts';
 import { createPolicy } from './learned-policy.ts';
-import { isCovered } from './simulate/coverage.ts';
+import { isCovered } from './plan/windows.ts';
 
 const file = new URL('../../../../bench/data/llm-latency.csv', import.meta.url);
 const requests: Record<string, string>[] = parse(readFileSync(file, 'utf8'), { columns: true });

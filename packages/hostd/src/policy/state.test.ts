@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import { defaultPolicyConfig } from './config.ts';
 import { createPolicy, type LearningPolicy } from './learned-policy.ts';
-import { isCovered } from './simulate/coverage.ts';
+import { isCovered } from './plan/windows.ts';
 import { parseTrace, type TraceRow } from './simulate/trace.ts';
 import { STATE_VERSION } from './state.ts';
 

@@ -146,7 +146,7 @@ export class Windows {
     const open = armed || this.#active.has(claimant.id);
     if (!frame.cancelled) this.#renewActive(wait);
     this.#forget(wait, frame.at);
-    this.#options.policy.waitEnded({ wait: wait.name, at: frame.at, cancelled: frame.cancelled });
+    this.#options.policy.waitEnded({ wait: wait.name, at: frame.at, cancelled: frame.cancelled, armed });
     return {
       wait: wait.name,
       session: claimant.id,

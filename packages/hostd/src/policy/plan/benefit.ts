@@ -1,7 +1,12 @@
 /** What a wakeup costs beyond this is queueing and not the machine's sleep: it must not drown the difference. */
-const MOST_NS = 5e6;
+const MOST_NS = 2e6;
 /** Observations that an average remembers: machines change. */
-const MEMORY = 2000;
+const MEMORY = 1000;
+/**
+ * An interval whose half is less than this part of the standard deviation of a wakeup's cost would have shown a gain
+ * that anybody notices. About a hundred wakeups on each side reach it, however noisy they are.
+ */
+const NARROW = 0.2;
 /** Two-sided 95 %. */
 const QUANTILE = 1.96;
 /** CPUs of a class that are told apart; the rest share. */
@@ -15,10 +20,13 @@ export interface BenefitLimits {
 }
 
 export interface BenefitEstimate {
-  /** Uncovered less covered cost of a wakeup, nanoseconds; its 95 % interval. */
+  /** Cost of a wakeup that was left unarmed less that of one that was armed for, nanoseconds; its 95 % interval. */
   gainNs: number;
   lowNs: number;
   highNs: number;
+  /** Standard deviation of what it costs, nanoseconds. */
+  spreadNs: number;
+  /** Wakeups compared, that an armed window was over and that were left unarmed at random. */
   covered: number;
   uncovered: number;
 }
@@ -51,12 +59,14 @@ interface Cpu {
 }
 
 /**
- * What arming gains a class: the cost of its uncovered wakeups less that of the covered ones, compared on each CPU
- * for itself, as CPUs differ.
+ * What arming gains a class: of wakeups for which a window was planned, the cost of those that were left unarmed at
+ * random less that of the others, compared on each CPU for itself, as CPUs differ. Chance alone tells the two
+ * apart: what was not planned, or not granted, is of other waits, and other waits cost something else.
  */
 export class Benefit {
   #cpus = new Map<number, Cpu>();
 
+  /** @param covered whether it was armed for: not whether it found its CPU armed, which chance did not decide */
   add(ns: number, covered: boolean, cpu: number): void {
     if (!(ns >= 0)) return;
     const key = this.#cpus.has(cpu) || this.#cpus.size < MAX_CPUS - 1 ? cpu : -1;
@@ -73,6 +83,7 @@ export class Benefit {
     let weights = 0;
     let gain = 0;
     let error = 0;
+    let variance = 0;
     let covered = 0;
     let uncovered = 0;
     for (const cpu of this.#cpus.values()) {
@@ -83,11 +94,13 @@ export class Benefit {
       weights += weight;
       gain += weight * (cpu.uncovered.mean - cpu.covered.mean);
       error += weight ** 2 * (cpu.uncovered.error + cpu.covered.error);
+      variance += weight * ((cpu.uncovered.variance + cpu.covered.variance) / 2);
     }
     if (weights === 0 || covered < limits.samples || uncovered < limits.samples) return undefined;
     const gainNs = gain / weights;
     const half = (QUANTILE * Math.sqrt(error)) / weights;
-    return { gainNs, lowNs: gainNs - half, highNs: gainNs + half, covered, uncovered };
+    const spreadNs = Math.sqrt(variance / weights);
+    return { gainNs, lowNs: gainNs - half, highNs: gainNs + half, spreadNs, covered, uncovered };
   }
 
   /**
@@ -98,8 +111,8 @@ export class Benefit {
     const estimate = this.estimate(limits);
     if (!estimate) return 1;
     // All of the interval is below what counts as a gain, or it holds zero and is narrow.
-    const { lowNs, highNs } = estimate;
-    const narrow = highNs - lowNs <= 4 * limits.minBenefitNs;
+    const { lowNs, highNs, spreadNs } = estimate;
+    const narrow = (highNs - lowNs) / 2 <= Math.max(2 * limits.minBenefitNs, NARROW * spreadNs);
     return highNs < limits.minBenefitNs || (lowNs <= 0 && narrow) ? 0 : 1;
   }
 

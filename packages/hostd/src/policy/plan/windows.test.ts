@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { BINS, EDGES } from '../predict/grid.ts';
-import { armedWithin, cutToCredit, planWindows, shiftWindows } from './windows.ts';
+import { armedWithin, cutToCredit, isCovered, planWindows, shiftWindows } from './windows.ts';
 
 const limits = { leadUs: 1000, maxWindows: 4 };
 const edge = (bin: number) => EDGES[bin] as number;
@@ -65,5 +65,13 @@ describe('windows', () => {
       { arm: 120, disarm: 130 },
     ]);
     expect(shiftWindows(windows, 0, 10)).toEqual([{ arm: 20, disarm: 30 }]);
+  });
+
+  it('cover a wakeup that comes the lead after they open, or at any time where they open with the wait', () => {
+    const windows = [{ arm: 5000, disarm: 9000 }];
+    expect(isCovered(windows, 5999, 1000)).toBe(false);
+    expect(isCovered(windows, 6000, 1000)).toBe(true);
+    expect(isCovered(windows, 9000, 1000)).toBe(false);
+    expect(isCovered([{ arm: 0, disarm: 100 }], 50, 1000)).toBe(true);
   });
 });

@@ -73,6 +73,11 @@ export function armedWithin(windows: readonly PlannedWindow[], us: Micros): Micr
   return sum;
 }
 
+/** A window is open at the wakeup, and has been for the lead time or since the wait began. */
+export function isCovered(windows: readonly PlannedWindow[], waitUs: Micros, leadUs: Micros): boolean {
+  return windows.some(({ arm, disarm }) => (arm === 0 || waitUs >= arm + leadUs) && waitUs < disarm);
+}
+
 function mergeClosest(windows: PlannedWindow[]): void {
   let best = 1;
   const gap = (i: number) => (windows[i] as PlannedWindow).arm - (windows[i - 1] as PlannedWindow).disarm;

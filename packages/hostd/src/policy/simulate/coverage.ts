@@ -1,5 +1,5 @@
 import type { PlannedWindow } from '../facts.ts';
-import { armedWithin } from '../plan/windows.ts';
+import { armedWithin, isCovered } from '../plan/windows.ts';
 import type { TraceRow } from './trace.ts';
 
 export interface Coverage {
@@ -12,11 +12,6 @@ export interface Coverage {
 
 export interface Summary extends Coverage {
   byKind: Record<string, Coverage>;
-}
-
-/** A window is open at the wakeup, and has been for the lead time or since the wait began. */
-export function isCovered(windows: readonly PlannedWindow[], waitUs: number, leadUs: number): boolean {
-  return windows.some(({ arm, disarm }) => (arm === 0 || waitUs >= arm + leadUs) && waitUs < disarm);
 }
 
 /** Adds up what windows do for the waits of a trace. */

@@ -1,7 +1,6 @@
 import { readFileSync } from 'node:fs';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { isCovered } from './coverage.ts';
 import { simulate } from './simulate.ts';
 import { parseTrace, type TraceRow } from './trace.ts';
 
@@ -109,15 +108,5 @@ describe('simulate', () => {
     for (const { summary } of policies) {
       expect(summary).toEqual({ waits: 0, coverage: null, armedShare: null, byKind: {} });
     }
-  });
-});
-
-describe('coverage', () => {
-  it('needs the lead, or a window since the wait began', () => {
-    const windows = [{ arm: 5000, disarm: 9000 }];
-    expect(isCovered(windows, 5999, 1000)).toBe(false);
-    expect(isCovered(windows, 6000, 1000)).toBe(true);
-    expect(isCovered(windows, 9000, 1000)).toBe(false);
-    expect(isCovered([{ arm: 0, disarm: 100 }], 50, 1000)).toBe(true);
   });
 });
