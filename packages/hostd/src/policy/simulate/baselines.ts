@@ -1,6 +1,6 @@
 import { planWindows } from '../plan/windows.ts';
 import { BINS, binOf, EDGES, WIDTHS } from '../predict/grid.ts';
-import { invert, logHazards, newDensity } from '../predict/histogram.ts';
+import { Histogram, invert, logHazards, newDensity, UNIFORM } from '../predict/histogram.ts';
 import { CoverageTally, type Summary } from './coverage.ts';
 import type { TraceRow } from './trace.ts';
 
@@ -21,7 +21,8 @@ export function baselines(rows: readonly TraceRow[], armedShare: number, leadUs:
     },
     {
       name: 'plain-hazard',
-      about: 'a histogram for each key, backed off to the kind, learned online; the price by hindsight',
+      about:
+        'a decayed histogram for each key, backed off to the kind, learned online; the price by hindsight',
       summary: plainHazard(rows, armedShare, leadUs),
     },
     {
@@ -57,20 +58,44 @@ function fixedTimeout(rows: readonly TraceRow[], armedShare: number, leadUs: num
   return tally.summary();
 }
 
-/** A histogram's weight of what it is backed off to, in observations. */
-const STRENGTH = 4;
-/** Bins of the grid in one bar: of 1 to 4 what covered most of agent-waits.csv. */
-const GROUP = 2;
-const PER_NAT = 50;
+/** Observations that what a key and a kind are backed off to is worth, how they forget, how far they are smoothed. */
+const KEY_STRENGTH = 8;
+const KIND_STRENGTH = 2;
+const DECAY = 0.95;
+const BANDWIDTH = 0.25;
+const PER_NAT = 100;
 const LOWEST = -30;
+/** How near the share the price is brought, and in how many attempts at most. */
+const NEAR = 0.998;
+const ATTEMPTS = 6;
 
 function plainHazard(rows: readonly TraceRow[], armedShare: number, leadUs: number): Summary {
-  // First how much time is spent at each hazard, then the same again with the price that this gives.
+  if (armedShare >= 1) return alwaysArmed(rows, leadUs);
+  const timeAt = timeAtHazards(rows);
+  let best = new CoverageTally(leadUs);
+  for (const row of rows) best.add(row, []);
+  // Windows open early, so a little more is armed than time is spent above the price: it is raised until that fits.
+  let part = 1;
+  for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
+    const tally = new CoverageTally(leadUs);
+    const price = priceOf(timeAt, part * armedShare);
+    for (const [row, hazards] of plainHazards(rows)) {
+      tally.add(row, planWindows(hazards, price, { leadUs, maxWindows: BINS }));
+    }
+    const armed = tally.summary().armedShare ?? 0;
+    if (armed <= armedShare && armed >= (best.summary().armedShare ?? 0)) best = tally;
+    if (armed === 0 || (armed <= armedShare && armed >= NEAR * armedShare)) break;
+    // Aims between the two, as what is above is of no use.
+    part *= (((1 + NEAR) / 2) * armedShare) / armed;
+  }
+  return best.summary();
+}
+
+/** How much wait time is spent at each level of hazard. */
+function timeAtHazards(rows: readonly TraceRow[]): Float64Array {
   const timeAt = new Float64Array(-LOWEST * PER_NAT);
-  let total = 0;
   for (const [row, hazards] of plainHazards(rows)) {
     const us = row.waitMs * 1000;
-    total += us;
     const last = binOf(us);
     for (let b = 0; b <= Math.min(last, BINS - 1); b++) {
       const level = Math.floor(((hazards[b] as number) - LOWEST) * PER_NAT);
@@ -78,47 +103,42 @@ function plainHazard(rows: readonly TraceRow[], armedShare: number, leadUs: numb
       const time = b === last ? us - (EDGES[b] as number) : (WIDTHS[b] as number);
       timeAt[index] = (timeAt[index] as number) + time;
     }
+    if (last === BINS) timeAt[0] = (timeAt[0] as number) + us - (EDGES[BINS] as number);
   }
-  let level = timeAt.length;
-  for (let spent = 0; level > 0; level--) {
-    spent += timeAt[level - 1] as number;
-    if (spent > armedShare * total) break;
+  return timeAt;
+}
+
+/** The log hazard above which lies `share` of all time. */
+function priceOf(timeAt: Float64Array, share: number): number {
+  const most = share * timeAt.reduce((a, b) => a + b, 0);
+  let above = 0;
+  for (let level = timeAt.length - 1; level >= 0; level--) {
+    const time = timeAt[level] as number;
+    if (above + time > most) return LOWEST + (level + (above + time - most) / time) / PER_NAT;
+    above += time;
   }
-  const price = armedShare >= 1 ? Number.NEGATIVE_INFINITY : LOWEST + level / PER_NAT;
-  const tally = new CoverageTally(leadUs);
-  for (const [row, hazards] of plainHazards(rows)) {
-    tally.add(row, planWindows(hazards, price, { leadUs, maxWindows: BINS }));
-  }
-  return tally.summary();
+  return LOWEST;
 }
 
 function* plainHazards(rows: readonly TraceRow[]): Generator<[TraceRow, Float64Array]> {
-  const counts = new Map<string, { bins: Float64Array; total: number }>();
-  const of = newDensity();
-  const { density } = of;
+  const known = new Map<string, Histogram>();
+  const of = (name: string) => {
+    const histogram = known.get(name) ?? new Histogram(BANDWIDTH);
+    known.set(name, histogram);
+    return histogram;
+  };
+  const ofKind = newDensity();
+  const ofKey = newDensity();
   const hazards = new Float64Array(BINS + 1);
   for (const row of rows) {
-    density.fill(1 / (BINS + 1));
-    for (const name of [row.kind, `${row.kind}\0${row.key}`]) {
-      const known = counts.get(name);
-      if (!known) continue;
-      const each = 1 / (known.total + STRENGTH);
-      for (let b = 0; b <= BINS; b++) {
-        density[b] = ((known.bins[b] as number) + STRENGTH * (density[b] as number)) * each;
-      }
-    }
-    invert(of);
-    logHazards(of, hazards);
+    const kind = of(row.kind);
+    const key = of(`${row.kind}\0${row.key}`);
+    kind.density(UNIFORM, KIND_STRENGTH, ofKind.density);
+    key.density(ofKind.density, KEY_STRENGTH, ofKey.density);
+    invert(ofKey);
+    logHazards(ofKey, hazards);
     yield [row, hazards];
-    const first = GROUP * Math.floor(binOf(row.waitMs * 1000) / GROUP);
-    for (const name of [row.kind, `${row.kind}\0${row.key}`]) {
-      const known = counts.get(name) ?? { bins: new Float64Array(BINS + 1), total: 0 };
-      counts.set(name, known);
-      for (let b = first; b < Math.min(first + GROUP, BINS + 1); b++) {
-        known.bins[b] = (known.bins[b] as number) + 1 / GROUP;
-      }
-      known.total++;
-    }
+    for (const histogram of [kind, key]) histogram.add(binOf(row.waitMs * 1000), DECAY);
   }
 }
 
