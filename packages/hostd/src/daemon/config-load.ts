@@ -1,6 +1,6 @@
 import { existsSync } from 'node:fs';
 import { availableParallelism, homedir } from 'node:os';
-import { isAbsolute, join } from 'node:path';
+import { isAbsolute, join, resolve } from 'node:path';
 import { PrewakeError } from '@prewake/sdk/protocol';
 import type { BucketLimit } from '../policy/config.ts';
 import { defaultConfig, defaultSocket, type HostdConfig, type HostFacts, type LogLevel } from './config.ts';
@@ -61,8 +61,8 @@ export async function loadConfig(
     metrics: {},
     file,
     socket,
-    runtimeDir: flags.runtimeDir ?? raw.runtimeDir,
-    stateDir: flags.stateDir ?? raw.stateDir,
+    runtimeDir: fromHere(flags.runtimeDir) ?? raw.runtimeDir,
+    stateDir: fromHere(flags.stateDir) ?? raw.stateDir,
     logLevel: flags.logLevel ?? raw.logLevel,
   });
   if (cpus !== undefined) config.guards.cpus = parseCpuList(`${file}: guards.cpus`, String(cpus));
@@ -78,6 +78,9 @@ export async function loadConfig(
     config.budget.cgroups.push({ pattern, limit: overlay<BucketLimit>(config.budget.cgroup, limit) });
   return config;
 }
+
+/** A flag's path is from where it was said; a file's is absolute, as the schema has it. The guardian runs elsewhere. */
+const fromHere = (path: string | undefined) => (path === undefined ? undefined : resolve(path));
 
 function checkSocketPath(socket: string): void {
   if (!isAbsolute(socket))

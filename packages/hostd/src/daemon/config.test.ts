@@ -1,6 +1,6 @@
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { join, resolve } from 'node:path';
 import { Ajv2020 } from 'ajv/dist/2020.js';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { defaultConfig, type HostFacts } from './config.ts';
@@ -66,6 +66,11 @@ describe('loadConfig', () => {
     expect(flagged.metrics.listen).toEqual({ host: '::1', port: 9464 });
   });
 
+  it('reads a flag’s directory from where it was said', async () => {
+    const flagged = await loadConfig({ runtimeDir: 'run', stateDir: '../state' }, host);
+    expect(flagged).toMatchObject({ runtimeDir: resolve('run'), stateDir: resolve('../state') });
+  });
+
   it('finds the file of the user before that of the system, and only the latter as root', async () => {
     const env = { XDG_CONFIG_HOME: dir, XDG_RUNTIME_DIR: dir };
     expect(configFiles({ env, root: false })).toEqual([
@@ -106,6 +111,7 @@ describe('a bad configuration is one line: where, which key, what is wrong, what
     ['guards: {cpus: 3-1}', ': guards.cpus must be all or a list such as 0-3,8, not "3-1"'],
     ['guards: {cpus: -1}', ':1: guards.cpus must be at least 0, not -1'],
     ['socket: rel', ':1: socket must be like /an/absolute/path, not "rel"'],
+    ['runtimeDir: rel', ':1: runtimeDir must be like /an/absolute/path, not "rel"'],
     ['budget:\n  users:\n    bob: {}', ':3: budget.users.bob is not a key; allowed here: keys like 1000'],
     ['budget:\n  cgroups:\n    - limit: {}', ':3: budget.cgroups[0] lacks pattern'],
     ['sessions:\n  max: 1.5', ':2: sessions.max must be a whole number, not 1.5'],

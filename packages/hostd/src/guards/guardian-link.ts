@@ -1,6 +1,7 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { closeSync, writeSync } from 'node:fs';
 import type { Socket } from 'node:net';
+import { resolve } from 'node:path';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import { checked, libc } from '../kernel/libc.ts';
@@ -53,11 +54,11 @@ export class GuardianLink implements GuardianEnd {
   /** Resolves when the guardian is ready, or `ms` have passed: true if it is. */
   whenReady(ms: number): Promise<boolean> {
     if (this.#ready) return Promise.resolve(true);
-    return new Promise((resolve) => {
-      const timer = setTimeout(() => resolve(false), ms);
+    return new Promise((settle) => {
+      const timer = setTimeout(() => settle(false), ms);
       this.#waiting.push(() => {
         clearTimeout(timer);
-        resolve(true);
+        settle(true);
       });
     });
   }
@@ -101,7 +102,14 @@ export class GuardianLink implements GuardianEnd {
     checked(libc().fcntl(writeEnd, F_SETFL, O_NONBLOCK), 'fcntl');
     const flags = ['--no-memory-reducer', '--max-semi-space-size=1', '--no-warnings'];
     if (entry.endsWith('.ts')) flags.push('--conditions=@prewake/source');
-    const args = [root, runtimeDir, String(owner.pid), owner.startTime, latencyFd < 0 ? '-1' : '3'];
+    // It runs in another directory.
+    const args = [
+      resolve(root),
+      resolve(runtimeDir),
+      String(owner.pid),
+      owner.startTime,
+      latencyFd < 0 ? '-1' : '3',
+    ];
     const child = spawn(process.execPath, [...flags, entry, ...args], {
       stdio: [readEnd, 'pipe', 'inherit', ...(latencyFd < 0 ? [] : [latencyFd])],
       // A session of its own: the terminal's signals are not for it.

@@ -1,7 +1,7 @@
 import { spawnSync } from 'node:child_process';
 import { closeSync, mkdtempSync, openSync, readFileSync, rmSync, writeSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { join, relative } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { type FixtureTree, fixtureTree } from '../kernel/fixture-tree.testkit.ts';
 import { type ChildHostd, runs, startChildHostd, until } from './child-hostd.testkit.ts';
@@ -61,6 +61,13 @@ test('restores when hostd is killed, and goes', async () => {
   await limitsLifted();
   await until(() => !runs(child.guardian));
   await child.heard(({ log }) => String(log).includes('hostd is gone: idle.cpu cpu:1 restored (50, was 0)'));
+});
+
+test('finds a runtime directory that is named from where hostd runs', async () => {
+  const child = await hostd({ root: relative('', tree.root), runtimeDir: relative('', dir) });
+  expect(limits()).toEqual(['50', '50']);
+  child.process.kill('SIGKILL');
+  await limitsLifted();
 });
 
 test('restores when hostd is stopped; hostd knows it when it goes on', async () => {
