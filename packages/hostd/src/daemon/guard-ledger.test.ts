@@ -3,28 +3,44 @@ import { EventStream } from './event-stream.ts';
 import { GuardLedger } from './guard-ledger.ts';
 
 const cpu = { type: 'cpu', cpu: 1 } as const;
+const idle = { guard: 'idle.cpu', target: cpu, value: 'n/a' } as const;
 
-it('counts what was held until it was let go, and not until hostd learned of that', () => {
-  let now = 0;
-  const ledger = new GuardLedger(
+let now = 0;
+const ledgerOf = () =>
+  new GuardLedger(
     new EventStream(),
     () => {},
     () => now,
   );
-  const armed = () => Object.fromEntries(ledger.armedSeconds());
-  const idle = { guard: 'idle.cpu', target: cpu, value: 'n/a' } as const;
+const armed = (ledger: GuardLedger) => Object.fromEntries(ledger.armedSeconds());
+
+it('counts what was held until it was let go, and not until hostd learned of that', () => {
+  const ledger = ledgerOf();
   ledger.guardEvent({ type: 'armed', ...idle, at: 1e6 });
   now = 1.5e6;
-  expect(armed()).toEqual({ 'idle.cpu': 0.5 });
+  expect(armed(ledger)).toEqual({ 'idle.cpu': 0.5 });
   // Stopped, and restored by the guardian meanwhile.
   now = 60e6;
   ledger.guardEvent({ type: 'void', reason: 'restored', at: now, by: 2e6 });
   ledger.guardEvent({ type: 'released', ...idle, at: now });
-  expect(armed()).toEqual({ 'idle.cpu': 1 });
+  expect(armed(ledger)).toEqual({ 'idle.cpu': 1 });
   expect([1.9e9, 2.1e9].map((ns) => ledger.armed.isCovered(1, ns))).toEqual([true, false]);
   ledger.guardEvent({ type: 'armed', ...idle, at: 61e6 });
   ledger.guardEvent({ type: 'released', ...idle, at: 62e6 });
-  expect(armed()).toEqual({ 'idle.cpu': 2 });
+  expect(armed(ledger)).toEqual({ 'idle.cpu': 2 });
+});
+
+it('counts a control until another tool takes it, and anew from the next lease', () => {
+  const ledger = ledgerOf();
+  ledger.guardEvent({ type: 'armed', ...idle, at: 1e6 });
+  now = 3600e6;
+  // The lease that ends later has nothing to put back, and says nothing.
+  ledger.guardEvent({ type: 'foreign_writer', ...idle, found: '7', ours: 'n/a', at: 2e6 });
+  expect(armed(ledger)).toEqual({ 'idle.cpu': 1 });
+  expect([1.9e9, 2.1e9, 3600e9].map((ns) => ledger.armed.isCovered(1, ns))).toEqual([true, false, false]);
+  ledger.guardEvent({ type: 'armed', ...idle, at: 3600e6 });
+  ledger.guardEvent({ type: 'released', ...idle, at: 3601e6 });
+  expect(armed(ledger)).toEqual({ 'idle.cpu': 2 });
 });
 
 it('warns of a control that failed, and not of a thread that is gone', () => {

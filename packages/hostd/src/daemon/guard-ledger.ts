@@ -1,5 +1,5 @@
 import type { Micros } from '@prewake/sdk/protocol';
-import type { GuardEvent } from '../guards/guard.ts';
+import type { GuardEvent, GuardId, Target } from '../guards/guard.ts';
 import { ArmedLog } from '../slowpath/armed-log.ts';
 import { ADMINISTRATORS, EVERYONE, type EventStream } from './event-stream.ts';
 import type { Log } from './log.ts';
@@ -30,6 +30,7 @@ export class GuardLedger {
         return;
       case 'foreign_writer':
         this.foreignWriters++;
+        this.#letGo(nameOf(event), event.at);
         this.#log(
           `${event.guard}: another tool wrote ${event.found} over ${event.ours}; its value stays, the claim is given up`,
           'warn',
@@ -65,7 +66,7 @@ export class GuardLedger {
 
   #held(event: Extract<GuardEvent, { type: 'armed' | 'released' }>): void {
     const { guard, target, at } = event;
-    const name = `${guard} ${JSON.stringify(target)}`;
+    const name = nameOf(event);
     if (event.type === 'released') {
       this.#letGo(name, at);
       return;
@@ -88,6 +89,9 @@ export class GuardLedger {
 
 /** ESRCH of a thread's guard. */
 const THREAD_GONE = 'PREWAKE_GUARD_ESRCH';
+
+const nameOf = ({ guard, target }: { guard: GuardId; target: Target }) =>
+  `${guard} ${JSON.stringify(target)}`;
 
 /** Only idle guards change how a CPU wakes. */
 const covers = (guard: string) => guard.startsWith('idle.');
