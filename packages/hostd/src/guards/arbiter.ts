@@ -23,6 +23,8 @@ interface Held extends Control {
   readBack: string | undefined;
   /** Whether the control was ever written since `original` was read. */
   touched: boolean;
+  /** Whether a CPU that sleeps knows of it: it looks at no limit that comes while it sleeps. */
+  told: boolean;
   /** Another writer's value was found, or the control failed: not written again until all wants are gone. */
   lost: boolean;
 }
@@ -59,7 +61,7 @@ export class Arbiter {
 
   /**
    * Adds a want and writes if it is the strictest; then {@link kick} is due. Never throws.
-   * @param tell whether a CPU that sleeps is to be told
+   * @param tell whether its CPU may sleep, and is to be told of what was written, now or when nobody had to be told
    * @returns false where the control could not be armed
    */
   want(control: Control, id: number, value: string, tell: boolean): boolean {
@@ -76,7 +78,11 @@ export class Arbiter {
       held.wants.set(id, value);
       const others = held.values.get(value) ?? 0;
       held.values.set(value, others + 1);
-      if (others === 0 && this.#settle(held) && tell) this.#kicks.push(held);
+      if (others === 0 && this.#settle(held)) held.told = false;
+      if (tell && !held.told && !held.lost) {
+        held.told = true;
+        this.#kicks.push(held);
+      }
       if (held.lost) this.drop(control, id);
       return !held.lost;
     } catch (error) {
@@ -89,9 +95,12 @@ export class Arbiter {
     }
   }
 
-  /** Tells sleeping CPUs of what was written since: each waits for an answer, so all writes come first. */
+  /** Tells sleeping CPUs of what they are to know, each once: all writes come first. */
   kick(): void {
-    for (const { guard, target } of this.#kicks.splice(0)) this.#kick(guard, target);
+    this.#kicks.forEach(({ guard, target }, i) => {
+      if (!onSameCpu(target, this.#kicks[i + 1]?.target)) this.#kick(guard, target);
+    });
+    this.#kicks.length = 0;
   }
 
   /** Takes a want away: writes the next strictest, or restores. Never throws. */
@@ -172,11 +181,18 @@ export class Arbiter {
       if (last && guard.isOurs(target, last.value, last.readBack, found)) {
         // Still ours from before: the original is what was found then.
         const { original } = left.claim;
-        return { ...base, original, written: last.value, readBack: last.readBack, touched: true };
+        return {
+          ...base,
+          original,
+          written: last.value,
+          readBack: last.readBack,
+          touched: true,
+          told: false,
+        };
       }
       this.#options.journal?.done(guard.id, target);
     }
-    return { ...base, original: found, written: found, readBack: found, touched: false };
+    return { ...base, original: found, written: found, readBack: found, touched: false, told: true };
   }
 
   /** Writes the strictest want, unless it is there already. True: it was written, and others must be told. */
@@ -295,6 +311,10 @@ export class Arbiter {
     });
   }
 }
+
+/** Several states of one CPU follow upon each other. */
+const onSameCpu = (one: Target, next: Target | undefined) =>
+  next !== undefined && 'cpu' in one && 'cpu' in next && one.cpu === next.cpu;
 
 function ignored({ guard, written }: Held, found: string): PrewakeError {
   return new PrewakeError('PREWAKE_GUARD_IGNORED', `${guard.id} reads ${found} after ${written} was written`);

@@ -1,12 +1,13 @@
 import { mkdtempSync, readFileSync, rmSync, statSync, unlinkSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterEach, beforeEach, expect, test } from 'vitest';
+import { afterEach, beforeEach, expect, test, vi } from 'vitest';
 import { type FixtureTree, fixtureTree } from '../kernel/fixture-tree.testkit.ts';
 import type { WriteOp } from '../kernel/writer.ts';
 import { createGuardController, type GuardControllerOptions, type MachineGuards } from './create.ts';
 import { FixtureClock } from './fixture-clock.testkit.ts';
 import type { GuardEvent, WindowRequest } from './guard.ts';
+import { IdleCpuGuard } from './idle-cpu.ts';
 import { parseJournal } from './journal-format.ts';
 
 const LIMIT0 = 'sys/devices/system/cpu/cpu0/power/pm_qos_resume_latency_us';
@@ -72,6 +73,18 @@ test('arms the CPU asked for and puts it back on release', async () => {
   expect(claims().size).toBe(0);
   expect(guards.isArmed(1)).toBe(false);
   expect(events.map((event) => event.type)).toEqual(['armed', 'released']);
+});
+
+test('tells every CPU of its limit but that on which the task runs, and that one later', async () => {
+  const kick = vi.spyOn(IdleCpuGuard.prototype, 'kick');
+  const told = () => kick.mock.calls.splice(0).map(([target]) => target);
+  const guards = await guardsOf();
+  guards.arm(window({ cpus: [0, 1], awake: 0 }));
+  expect(told()).toEqual([{ type: 'cpu', cpu: 1 }]);
+  guards.arm(window({ cpus: [0, 1] }));
+  guards.arm(window({ cpus: [0, 1] }));
+  expect(told()).toEqual([{ type: 'cpu', cpu: 0 }]);
+  kick.mockRestore();
 });
 
 test('the strictest of many leases is written, once', async () => {

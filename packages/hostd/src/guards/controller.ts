@@ -8,6 +8,7 @@ import type {
   GuardId,
   Hold,
   LeaseInfo,
+  Target,
   WindowRequest,
 } from './guard.ts';
 import { claimKey } from './journal-format.ts';
@@ -80,7 +81,7 @@ export class LeaseController implements GuardController {
     const parts: Part[] = [];
     for (let i = 0; i < plan.length; i++) {
       const part = plan[i] as Part;
-      if (arbiter.want(part, id, part.wanted, window.awake !== true)) parts.push(part);
+      if (arbiter.want(part, id, part.wanted, !isOn(part.target, window.awake))) parts.push(part);
       if (plan[i + 1]?.guard !== part.guard) arbiter.kick();
     }
     if (parts.length === 0) {
@@ -227,6 +228,8 @@ export class LeaseController implements GuardController {
     this.#options.watch.rest();
   }
 }
+
+const isOn = (target: Target, cpu: number | undefined) => 'cpu' in target && target.cpu === cpu;
 
 function refused(id: number): Hold {
   return { id, weight: 0, cpus: [] };

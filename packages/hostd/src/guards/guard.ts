@@ -102,8 +102,8 @@ export interface WindowRequest {
   tasks: readonly { tgid: number; tid: number; startTime: string }[];
   /** The deepest exit latency wanted, microseconds. */
   latencyUs: number;
-  /** The tasks run just now, so their CPUs need not be told of their limit: they look at it when they go to sleep. */
-  awake?: boolean;
+  /** A CPU on which one of the tasks runs just now: it looks at its limit when it goes to sleep, and need not be told. */
+  awake?: number | undefined;
   /** CLOCK_MONOTONIC microseconds. A lease without expiry can't exist. */
   expiresAt: number;
 }

@@ -40,7 +40,7 @@ export interface ClaimsOptions {
   budget: Budget;
   guards: GuardController;
   now: () => Micros;
-  /** Home CPU of a thread and the CPU that handled its last completion: the ones worth arming. */
+  /** Home CPU of a thread, then the CPU that handled its last completion: the ones worth arming. */
   cpusOf: (tgid: number, tid: number, now: Micros) => number[];
   /** The deepest exit latency that an armed CPU may have, microseconds. */
   idleLatencyUs: number;
@@ -86,13 +86,14 @@ export class Claims {
     const { guards, cpusOf, idleLatencyUs, now } = this.#options;
     const task = claimant.task(thread);
     const at = now();
+    const cpus = cpusOf(task.tgid, task.tid, at);
     const request: WindowRequest = {
       owner: claimant.id,
       reason,
-      cpus: cpusOf(task.tgid, task.tid, at),
+      cpus,
       tasks: [task],
       latencyUs: idleLatencyUs,
-      awake,
+      awake: awake ? cpus[0] : undefined,
       expiresAt: at + lengthUs + LEASE_GRACE_US,
     };
     const account = this.#account(claimant, task.tid, request);
