@@ -12,9 +12,44 @@ tracepoint:sched:sched_process_fork /@counting && ${is('comm')}/ { @forks = coun
 
 tracepoint:sched:sched_waking /${is('args->comm')}/ {
   @waking[args->pid] = nsecs;
+  if (@asleep[args->pid]) { @slept_ns[args->pid] = nsecs - @asleep[args->pid]; }
+  delete(@asleep[args->pid]);
+  @waking_queued[args->pid] = @queued_ns[tid];
   @waking_in_timer[args->pid] = @timer_late[cpu];
   @waking_in_work[args->pid] = @in_work[tid] && !@irq_at[cpu] && !@softirq_at[cpu] && !@timer_late[cpu] ? 1 : 0;
 }
+/* In several programs: one would be too long for the verifier. They run in this order. */
+tracepoint:sched:sched_switch /${is('args->prev_comm')}/ {
+  $pid = args->prev_pid;
+  $state = args->prev_state & 0xff;
+  if (@counting && @on[$pid]) {
+    if (@idle_ns[$pid]) {
+      @remote_exits = count();
+      @remote_exits_ns = sum(@idle_ns[$pid]);
+    }
+    if (@blocked_ns[$pid]) {
+      @sleeps = count();
+      @sleeps_ns = sum(@blocked_ns[$pid]);
+    }
+    if (@work[$pid]) { @works_ns = sum(@work_ns[$pid]); }
+    @cache_hits = sum(@slice_hits[$pid]);
+    /* A fault that is over, and has added no page. */
+    if (@faulted[$pid] && $state == 1) { @cache_hits = sum(1); }
+  }
+  delete(@idle_ns[$pid]); delete(@blocked_ns[$pid]); delete(@work_ns[$pid]); delete(@slice_hits[$pid]);
+  if ($state == 1) { delete(@faulted[$pid]); }
+  if ($state == 2) { @asleep[$pid] = nsecs; }
+}
+tracepoint:sched:sched_switch /${is('args->next_comm')}/ {
+  $pid = args->next_pid;
+  if (@waking[$pid]) {
+    @blocked_ns[$pid] = @slept_ns[$pid];
+    @work_ns[$pid] = @waking_queued[$pid];
+    if (@idle_exit[cpu] > @waking[$pid]) { @idle_ns[$pid] = @idle_exit[cpu] - @waking[$pid]; }
+  }
+  delete(@slept_ns[$pid]);
+}
+
 tracepoint:sched:sched_switch /${is('args->prev_comm')}/ {
   if (@counting && @on[args->prev_pid]) {
     @slices = count();
@@ -99,10 +134,29 @@ tracepoint:timer:hrtimer_expire_entry /@asked[args->hrtimer]/ {
 }
 tracepoint:timer:hrtimer_expire_exit { delete(@timer_late[cpu]); }
 
-tracepoint:workqueue:workqueue_execute_start { @in_work[tid] = 1; }
-tracepoint:workqueue:workqueue_execute_end { delete(@in_work[tid]); }
+tracepoint:workqueue:workqueue_queue_work { @queued[args->work] = nsecs; }
+tracepoint:workqueue:workqueue_execute_start {
+  @in_work[tid] = 1;
+  if (@queued[args->work]) { @queued_ns[tid] = nsecs - @queued[args->work]; }
+  delete(@queued[args->work]);
+}
+tracepoint:workqueue:workqueue_execute_end { delete(@in_work[tid]); delete(@queued_ns[tid]); }
 
-tracepoint:filemap:mm_filemap_add_to_page_cache /${is('comm')}/ { @slice_adds[tid]++; }
+tracepoint:filemap:mm_filemap_add_to_page_cache /${is('comm')}/ {
+  @slice_adds[tid]++;
+  @added[tid] = 1;
+  delete(@faulted[tid]);
+}
+tracepoint:filemap:mm_filemap_get_pages /${is('comm')}/ {
+  if (@faulted[tid]) { @slice_hits[tid]++; }
+  if (!@added[tid]) { @slice_hits[tid]++; }
+  delete(@faulted[tid]); delete(@added[tid]);
+}
+tracepoint:filemap:mm_filemap_fault /${is('comm')}/ {
+  if (@faulted[tid]) { @slice_hits[tid]++; }
+  @faulted[tid] = 1;
+  delete(@added[tid]);
+}
 
 tracepoint:block:block_getrq /${is('comm')}/ {
   @slice_requests[tid]++;
@@ -121,6 +175,7 @@ tracepoint:block:block_rq_complete /@issued[args->dev, args->sector] && @countin
 
 END {
   clear(@on); clear(@waking); clear(@ready); clear(@asked);
-  clear(@issued); clear(@wanted); clear(@in_work);
+  clear(@issued); clear(@wanted); clear(@in_work); clear(@queued); clear(@queued_ns);
+  clear(@asleep); clear(@slept_ns); clear(@faulted); clear(@added); clear(@slice_hits);
 }`;
 }

@@ -13,6 +13,7 @@ export function ourTestimony(records: Collector, tid: number): Testimony {
   );
   const woken = slices.filter((slice) => slice.begin === SliceBegin.woken);
   const preempted = slices.filter((slice) => slice.begin === SliceBegin.preempted);
+  const works = woken.filter((slice) => slice.cause === WakeCause.kworker);
   const timers = woken.filter((slice) => slice.cause === WakeCause.timer);
   const blocks = records.events.filter(
     (event) => event.kind === EventKind.block && event.at > from && event.at < to,
@@ -28,14 +29,20 @@ export function ourTestimony(records: Collector, tid: number): Testimony {
     ['preempted', preempted.length],
     ['preempted_ns', sum(preempted, (s) => s.onAt - s.readyAt)],
     ['idle_exits', woken.filter((s) => s.idleExitAt > 0).length],
+    ['remote_exits', woken.filter((s) => s.idleExitAt > s.wakingAt).length],
+    ['remote_exits_ns', sum(woken, (s) => Math.max(0, s.idleExitAt - s.wakingAt))],
+    ['sleeps', woken.filter((s) => s.blockNs > 0).length],
+    ['sleeps_ns', sum(woken, (s) => s.blockNs)],
     ['timers', timers.length],
     ['timers_ns', sum(timers, (s) => s.timerLateNs)],
-    ['works', woken.filter((s) => s.cause === WakeCause.kworker).length],
+    ['works', works.length],
+    ['works_ns', sum(works, (s) => s.workQueuedNs)],
     ['irqs', sum(slices, (s) => s.irqs)],
     ['irqs_ns', sum(slices, (s) => s.irqNs)],
     ['softirqs', sum(slices, (s) => s.softirqs)],
     ['softirqs_ns', sum(slices, (s) => s.softirqNs)],
     ['cache_adds', sum(slices, (s) => s.cacheMisses)],
+    ['cache_hits', sum(slices, (s) => s.cacheHits)],
     ['requests', sum(slices, (s) => s.blockRequests)],
     ['completed', blocks.length],
     ['completed_ns', blocks.reduce((total, event) => total + event.durationNs, 0)],
