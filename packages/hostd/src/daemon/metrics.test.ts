@@ -17,7 +17,11 @@ const happenings = fc.record({
   openWaits: count,
   leases: count,
   buckets: fc.uniqueArray(
-    fc.record({ bucket: fc.oneof(label, fc.constantFrom('host', 'user:0', 'cgroup:/x')), tokens: amount }),
+    fc.record({
+      bucket: fc.oneof(label, fc.constantFrom('host', 'user:0', 'cgroup:/x')),
+      tokens: amount,
+      refilled: amount,
+    }),
     { selector: ({ bucket }) => bucket },
   ),
   armed: fc.array(fc.tuple(label, amount)),
@@ -27,7 +31,7 @@ const happenings = fc.record({
   refused: fc.array(fc.record({ reason: label })),
   budgetChanges: fc.array(fc.record({ scope: label, state: label })),
   reports: fc.array(fc.record({ complete: label })),
-  frameErrors: fc.array(count),
+  frameErrors: fc.record({ connected: count, ended: fc.array(count) }),
   lateness: fc.array(lateness),
 });
 type Happenings = typeof happenings extends fc.Arbitrary<infer T> ? T : never;
@@ -55,7 +59,7 @@ test('what is kept elsewhere is read anew for each page', async () => {
 const NOTHING: Happenings = {
   ...{ sessions: 0, openWaits: 0, leases: 0, foreignWriters: 0, records: { read: 0, lost: 0 } },
   ...{ buckets: [], armed: [], waits: [], refused: [], budgetChanges: [], reports: [] },
-  ...{ frameErrors: [], lateness: [] },
+  ...{ frameErrors: { connected: 0, ended: [] }, lateness: [] },
 };
 
 const sourcesOf = (all: Happenings) => ({
@@ -66,6 +70,7 @@ const sourcesOf = (all: Happenings) => ({
   armedSeconds: () => all.armed,
   records: () => all.records,
   foreignWriters: () => all.foreignWriters,
+  frameErrors: () => all.frameErrors.connected,
 });
 
 function metricsOf(all: Happenings): Metrics {
@@ -74,7 +79,7 @@ function metricsOf(all: Happenings): Metrics {
   for (const labels of all.refused) metrics.refused.inc(labels);
   for (const labels of all.budgetChanges) metrics.budgetChanges.inc(labels);
   for (const labels of all.reports) metrics.reports.inc(labels);
-  for (const errors of all.frameErrors) metrics.frameErrors += errors;
+  for (const errors of all.frameErrors.ended) metrics.frameErrors += errors;
   for (const seconds of all.lateness) metrics.armLateness.observe(seconds);
   return metrics;
 }
@@ -100,22 +105,27 @@ function countedByClient(all: Happenings): client.Registry {
     labelNames: ['bucket'],
     registers,
   });
-  for (const { bucket, tokens: left } of all.buckets)
-    if (!bucket.startsWith('cgroup:')) tokens.set({ bucket }, left);
+  const refill = 'Tokens that refill has added to a bucket (host and users)';
+  const refills = counter('prewake_budget_refilled_tokens_total', refill, ['bucket']);
+  for (const { bucket, tokens: left, refilled } of all.buckets) {
+    if (bucket.startsWith('cgroup:')) continue;
+    tokens.set({ bucket }, left);
+    refills.inc({ bucket }, refilled);
+  }
   const armed = counter('prewake_armed_seconds_total', 'Time that targets were held, by guard', ['guard']);
   for (const [guard, seconds] of all.armed) armed.inc({ guard }, seconds);
   counter('prewake_records_total', 'Records read from the ring').inc(all.records.read);
   counter('prewake_records_lost_total', 'Records that a full ring dropped').inc(all.records.lost);
   const foreign = 'Claims given up because another tool wrote the control';
   counter('prewake_foreign_writers_total', foreign).inc(all.foreignWriters);
+  const errors = counter('prewake_frame_errors_total', 'Frames that were refused');
+  for (const by of [all.frameErrors.connected, ...all.frameErrors.ended]) errors.inc(by);
   const ended = 'Ended waits, by kind, plan and whether a window was open at the end';
   counted('prewake_waits_total', ended, all.waits, ['kind', 'plan', 'open']);
   counted('prewake_refused_total', 'Leases refused or cut, by reason', all.refused, ['reason']);
   const changes = 'Budgets degraded and recovered, by scope (host, user, cgroup)';
   counted('prewake_budget_changes_total', changes, all.budgetChanges, ['scope', 'state']);
   counted('prewake_reports_total', 'Step reports sent', all.reports, ['complete']);
-  const errors = counter('prewake_frame_errors_total', 'Frames that were refused');
-  for (const by of all.frameErrors) errors.inc(by);
   const late = new client.Histogram({
     name: 'prewake_arm_lateness_seconds',
     help: 'From the planned start of a window to its guards being written',

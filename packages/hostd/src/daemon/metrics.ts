@@ -7,10 +7,12 @@ export interface MetricSources {
   sessions(): number;
   openWaits(): number;
   leases(): number;
-  buckets(): Pick<BucketState, 'bucket' | 'tokens'>[];
+  buckets(): Pick<BucketState, 'bucket' | 'tokens' | 'refilled'>[];
   armedSeconds(): Iterable<[guard: string, seconds: number]>;
   records(): { read: number; lost: number };
   foreignWriters(): number;
+  /** Of the sessions that are connected. */
+  frameErrors(): number;
 }
 
 /** One metric, in the form that prom-client's workers send theirs in. */
@@ -33,6 +35,7 @@ export class Metrics {
   readonly refused = new Counter<'reason'>();
   readonly budgetChanges = new Counter<'scope' | 'state'>();
   readonly reports = new Counter<'complete'>();
+  /** Of sessions that have ended. */
   frameErrors = 0;
   readonly armLateness = new Histogram([0.0001, 0.00025, 0.0005, 0.001, 0.002, 0.005, 0.01, 0.05]);
 
@@ -50,6 +53,8 @@ export class Metrics {
   #read(): Metric[] {
     const sources = this.#sources;
     const { read, lost } = sources.records();
+    // A bucket for each cgroup would be a series for each container that ever was.
+    const buckets = sources.buckets().filter(({ bucket }) => !bucket.startsWith('cgroup:'));
     return [
       metric('gauge', 'prewake_sessions', 'Connected sessions', sources.sessions()),
       metric('gauge', 'prewake_open_waits', 'Waits that have begun and not ended', sources.openWaits()),
@@ -58,11 +63,13 @@ export class Metrics {
         'gauge',
         'prewake_budget_tokens',
         'Weighted armed CPU-milliseconds in a bucket (host and users)',
-        sources
-          .buckets()
-          // A bucket for each cgroup would be a series for each container that ever was.
-          .filter(({ bucket }) => !bucket.startsWith('cgroup:'))
-          .map(({ bucket, tokens }) => ({ labels: { bucket }, value: tokens })),
+        buckets.map(({ bucket, tokens }) => ({ labels: { bucket }, value: tokens })),
+      ),
+      metric(
+        'counter',
+        'prewake_budget_refilled_tokens_total',
+        'Tokens that refill has added to a bucket (host and users)',
+        buckets.map(({ bucket, refilled }) => ({ labels: { bucket }, value: refilled })),
       ),
       metric(
         'counter',
@@ -77,6 +84,12 @@ export class Metrics {
         'prewake_foreign_writers_total',
         'Claims given up because another tool wrote the control',
         sources.foreignWriters(),
+      ),
+      metric(
+        'counter',
+        'prewake_frame_errors_total',
+        'Frames that were refused',
+        this.frameErrors + sources.frameErrors(),
       ),
     ];
   }
@@ -98,7 +111,6 @@ export class Metrics {
         this.budgetChanges.samples(),
       ),
       metric('counter', 'prewake_reports_total', 'Step reports sent', this.reports.samples()),
-      metric('counter', 'prewake_frame_errors_total', 'Frames that were refused', this.frameErrors),
       metric(
         'histogram',
         lateness,

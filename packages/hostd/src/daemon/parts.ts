@@ -122,6 +122,11 @@ export async function makeParts(config: HostdConfig, options: PartsOptions): Pro
     armedSeconds: () => ledger.armedSeconds(),
     records: () => reports.records,
     foreignWriters: () => ledger.foreignWriters,
+    frameErrors: () => {
+      let sum = 0;
+      for (const { counters } of sessions) sum += counters.errors;
+      return sum;
+    },
   });
   const followed = new Followed({
     sessions,
@@ -209,13 +214,23 @@ function tell(parts: Parts, log: Log): void {
     else metrics.refused.inc({ reason: event.grant.reason });
     if (events.watched) show(event);
   };
+  /** Degraded buckets that will be looked at: they notice their recovery only then. */
+  const awaited = new Set<string>();
+  const awaitRecovery = (name: string, ms: number) => {
+    awaited.add(name);
+    deadlines.at(now() + ms * 1000, () => {
+      awaited.delete(name);
+      const bucket = budget.snapshot(now()).find((state) => state.bucket === name);
+      // What was armed for longer than was paid for, or refill that was cut, has made it later.
+      if (bucket?.degraded) awaitRecovery(name, bucket.retryMs);
+    });
+  };
   budget.onChange = (change) => {
-    const { bucket, state, at, retryMs } = change;
+    const { bucket, state, at, retryMs, refilled } = change;
     metrics.budgetChanges.inc({ scope: bucket.split(':')[0] ?? '', state });
-    events.emit(() => ({ type: 'budget', uid: ownerOf(bucket), bucket, state, at, retryMs }));
+    events.emit(() => ({ type: 'budget', uid: ownerOf(bucket), bucket, state, at, retryMs, refilled }));
     log(`budget ${bucket} ${state}`);
-    // A bucket notices its recovery when it is looked at.
-    if (state === 'degraded') deadlines.at(at + retryMs * 1000, () => void budget.snapshot(now()));
+    if (state === 'degraded' && !awaited.has(bucket)) awaitRecovery(bucket, retryMs);
     for (const session of sessions)
       if (bucket === 'host' || session.buckets.includes(bucket)) session.sendAlong(budgetFrame(change));
   };

@@ -45,6 +45,8 @@ export interface BucketState {
   capacity: number;
   refillPerSecond: number;
   degraded: boolean;
+  /** Until it has recovered, at the present part of refill, milliseconds; 0 where it is not degraded. */
+  retryMs: number;
   /** Tokens granted since the bucket was made, refunds not taken off. */
   granted: number;
   /** Requests refused. */
@@ -57,5 +59,8 @@ export interface BudgetChange {
   bucket: string;
   state: 'degraded' | 'recovered';
   at: Micros;
+  /** Until it has recovered, at the present part of refill, milliseconds. */
   retryMs: number;
+  /** Tokens that refill has added since the bucket's change before, or since it was made. */
+  refilled: number;
 }

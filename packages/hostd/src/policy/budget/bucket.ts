@@ -21,6 +21,8 @@ export class Bucket {
   #refillTime: number;
   /** Granted and not yet given back: more than this can't be refunded, so a refund never mints tokens. */
   #outstanding = 0;
+  /** Of `refilled`, what was summed up already. */
+  #summedUp = 0;
 
   constructor(name: string, limit: BucketLimit, refillTime: number) {
     this.name = name;
@@ -78,6 +80,13 @@ export class Bucket {
     return true;
   }
 
+  /** What refill has added since the last call. */
+  sumUpRefill(): number {
+    const added = this.refilled - this.#summedUp;
+    this.#summedUp = this.refilled;
+    return added;
+  }
+
   /** Until `tokens` can be had, milliseconds, at `part` of full refill. */
   retryMs(tokens: number, part: number): number {
     const wanted = Math.min(this.#limit.capacity, Math.max(tokens, this.degraded ? this.threshold : 0));
@@ -100,6 +109,7 @@ export class Bucket {
       capacity: this.#limit.capacity,
       refillPerSecond: this.#limit.refillPerSecond * part,
       degraded: this.degraded,
+      retryMs: this.degraded ? this.retryMs(0, part) : 0,
       granted: this.granted,
       refused: this.refused,
       refilled: this.refilled,

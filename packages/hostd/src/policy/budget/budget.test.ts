@@ -42,11 +42,42 @@ describe('budget', () => {
       retryMs: 2000,
     });
     expect(changes).toEqual([
-      { bucket: 'cgroup:/user.slice/agent', state: 'degraded', at: SECOND, retryMs: 2000 },
+      { bucket: 'cgroup:/user.slice/agent', state: 'degraded', at: SECOND, retryMs: 2000, refilled: 0 },
     ]);
     expect(budget.request(payer, 10, 2.9 * SECOND)).toMatchObject({ granted: false, reason: 'degraded' });
     expect(budget.request(payer, 10, 3 * SECOND)).toMatchObject({ granted: true });
     expect(changes[1]).toMatchObject({ state: 'recovered', at: 3 * SECOND });
+  });
+
+  it('says when it will have recovered, also where it was asked for more than it ever holds', () => {
+    const budget = createBudget(config());
+    let recovery = 0;
+    budget.onChange = ({ retryMs }) => {
+      recovery = retryMs;
+    };
+    budget.request(payer, 200, SECOND);
+    expect(budget.request(payer, 201, SECOND)).toMatchObject({ retryMs: 3_600_000 });
+    expect(recovery).toBe(2000);
+    budget.charge(payer, 50, SECOND);
+    expect(budget.snapshot(2 * SECOND)[2]).toMatchObject({ tokens: 0, retryMs: 2000 });
+    expect(budget.snapshot(4 * SECOND)[2]).toMatchObject({ degraded: false, retryMs: 0 });
+  });
+
+  it('sums up with each change what refill has brought since the one before', () => {
+    const budget = createBudget(config());
+    const refilled: [string, number][] = [];
+    budget.onChange = (change) => refilled.push([change.state, change.refilled]);
+    budget.request(payer, 200, SECOND);
+    budget.request(payer, 10, SECOND);
+    budget.request(payer, 100, 3 * SECOND);
+    budget.request(payer, 60, 4 * SECOND);
+    budget.snapshot(5 * SECOND);
+    expect(refilled).toEqual([
+      ['degraded', 0],
+      ['recovered', 100],
+      ['degraded', 50],
+      ['recovered', 50],
+    ]);
   });
 
   it('is not degraded by a request that is simply too large', () => {

@@ -117,11 +117,13 @@ class NestedBudget implements ConfigurableBudget {
     const before = bucket.degraded;
     const degrades = bucket.refuse();
     const retryMs = bucket.retryMs(tokens, this.#part);
-    if (degrades) this.#report(bucket, 'degraded', retryMs);
+    // Of the bucket, and not of this request: it may be more than the bucket ever holds.
+    if (degrades) this.#report(bucket, 'degraded', bucket.retryMs(0, this.#part));
     return { granted: false, reason: before ? 'degraded' : 'budget', bucket: bucket.name, retryMs };
   }
 
   #report(bucket: Bucket, state: BudgetChange['state'], retryMs: number): void {
-    this.onChange?.({ bucket: bucket.name, state, at: this.#now, retryMs });
+    const refilled = bucket.sumUpRefill();
+    this.onChange?.({ bucket: bucket.name, state, at: this.#now, retryMs, refilled });
   }
 }
