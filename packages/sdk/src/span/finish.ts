@@ -1,4 +1,4 @@
-import { type Attributes, SpanStatusCode, type Tracer } from '@opentelemetry/api';
+import { type Attributes, type HrTime, type Span, SpanStatusCode, type Tracer } from '@opentelemetry/api';
 import type { ReportFrame } from '../protocol/index.ts';
 import { ATTR_ERROR_TYPE, ATTR_STEP_ID, ATTR_WAITS, ATTR_WAITS_NS } from '../semconv.ts';
 import type { Failure } from '../step.ts';
@@ -25,7 +25,8 @@ export function finishSpan(
   options: FinishOptions,
 ): void {
   const { span } = step;
-  if (failure) markFailed(step.span, failure, options.recordExceptions);
+  const end = hrTime(step.epochStart + (endedAt - step.startedAt));
+  if (failure) markFailed(span, end, failure, options.recordExceptions);
   if (figures) {
     const attributes: Attributes = reportAttributes(figures);
     attributes[ATTR_STEP_ID] = step.id;
@@ -36,16 +37,16 @@ export function finishSpan(
     span.setAttributes(attributes);
     emitSlowpathSpans(options.tracer, step, endedAt, events, options.slowpathSpans);
   }
-  span.end(hrTime(step.epochStart + (endedAt - step.startedAt)));
+  span.end(end);
 }
 
 /** `error.type` is the error's code or class; its message may hold a prompt or a result and is left out by default. */
-function markFailed(span: Ended['step']['span'], { error }: Failure, withException: boolean): void {
+function markFailed(span: Span, at: HrTime, { error }: Failure, withException: boolean): void {
   span.setAttribute(ATTR_ERROR_TYPE, errorType(error));
   if (!withException || !(error instanceof Error)) {
     span.setStatus({ code: SpanStatusCode.ERROR });
     return;
   }
   span.setStatus({ code: SpanStatusCode.ERROR, message: error.message });
-  span.recordException(error);
+  span.recordException(error, at);
 }

@@ -424,9 +424,18 @@ it('errors are marked by their type; messages only where asked for', async () =>
 
   await hostd?.remove();
   tracing.stop();
-  await start({ recordExceptions: true });
+  const server = await start({ recordExceptions: true });
+  let release = () => {};
+  server.answer = (frame, send) => {
+    if (frame.type === 'step_end') release = () => send(emptyReport(frame.id));
+  };
   await expect(step('coded', () => Promise.reject(boom))).rejects.toBe(boom);
+  await until('step_end', () => server.of('step_end').length === 1);
+  await sleep(5);
+  release();
   await until('its span', () => tracing.spans().length === 1);
-  expect(tracing.span('coded').status.message).toBe('the secret prompt');
-  expect(tracing.span('coded').events).toHaveLength(1);
+  const { status, events, endTime } = tracing.span('coded');
+  expect(status.message).toBe('the secret prompt');
+  // However long the span was held, its error is of when the step failed.
+  expect(events.map(({ name, time }) => [name, time])).toEqual([['exception', endTime]]);
 });
