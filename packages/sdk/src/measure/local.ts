@@ -76,20 +76,29 @@ function number(text: string | undefined): number | undefined {
 
 /** What happened between two samples. */
 export function difference(from: LocalSample, to: LocalSample): LocalSample {
-  const less = (a: number | undefined, b: number | undefined) =>
-    a === undefined || b === undefined ? undefined : Math.max(0, b - a);
+  return combine(from, to, (a, b) => Math.max(0, b - a));
+}
+
+export function sum(one: LocalSample, other: LocalSample): LocalSample {
+  return combine(one, other, (a, b) => a + b);
+}
+
+/** Field by field; what one of both does not say stays unknown. */
+function combine(one: LocalSample, other: LocalSample, of: (a: number, b: number) => number): LocalSample {
+  const known = (a: number | undefined, b: number | undefined) =>
+    a === undefined || b === undefined ? undefined : of(a, b);
   const psi: LocalSample['psi'] = {};
   for (const resource of RESOURCES) {
-    const some = less(from.psi[resource], to.psi[resource]);
+    const some = known(one.psi[resource], other.psi[resource]);
     if (some !== undefined) psi[resource] = some;
   }
   return {
-    cpuNs: less(from.cpuNs, to.cpuNs),
-    runqueueNs: less(from.runqueueNs, to.runqueueNs),
-    minorFaults: to.minorFaults - from.minorFaults,
-    majorFaults: to.majorFaults - from.majorFaults,
-    voluntary: to.voluntary - from.voluntary,
-    involuntary: to.involuntary - from.involuntary,
+    cpuNs: known(one.cpuNs, other.cpuNs),
+    runqueueNs: known(one.runqueueNs, other.runqueueNs),
+    minorFaults: of(one.minorFaults, other.minorFaults),
+    majorFaults: of(one.majorFaults, other.majorFaults),
+    voluntary: of(one.voluntary, other.voluntary),
+    involuntary: of(one.involuntary, other.involuntary),
     psi,
   };
 }

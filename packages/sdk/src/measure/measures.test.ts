@@ -385,12 +385,47 @@ describe('without hostd', () => {
     expect(cpu('parent')).toBeLessThan(cpu('child'));
   });
 
-  it('steps at once share what can’t be told apart', async () => {
+  it('nor does it where its children overlapped: what they had is in theirs, and shared there', async () => {
     await start(false);
-    await Promise.all(['a', 'b'].map((name) => step(name, () => wait(sleep(5)))));
-    await until('both spans', () => tracing.spans().length === 2);
-    for (const name of ['a', 'b']) {
+    await step('parent', async () => {
+      compute(5);
+      await Promise.all(
+        ['a', 'b'].map((name) =>
+          step(name, async () => {
+            await wait(sleep(1));
+            compute(20);
+          }),
+        ),
+      );
+      compute(5);
+    });
+    await until('all spans', () => tracing.spans().length === 3);
+    const { attributes } = tracing.span('parent');
+    expect(attributes).not.toHaveProperty('prewake.attribution.candidates');
+    expect(attributes['prewake.cpu_ns']).toBeGreaterThanOrEqual(10e6);
+    expect(attributes['prewake.cpu_ns']).toBeLessThan(40e6);
+    for (const name of ['a', 'b'])
       expect(tracing.span(name).attributes['prewake.attribution.candidates']).toBe(2);
+  });
+
+  it('page faults of a child are not its parent’s either', async () => {
+    await start(false);
+    await step('parent', async () => {
+      step('child', () => Buffer.alloc(64 << 20, 1));
+    });
+    await until('both spans', () => tracing.spans().length === 2);
+    const faults = (name: string) =>
+      tracing.span(name).attributes['prewake.slowpath.page_fault.minor.count'] as number;
+    expect(faults('parent')).toBeLessThan(faults('child'));
+  });
+
+  it('steps at once share what can’t be told apart, and each knows among how many', async () => {
+    await start(false);
+    const names = Array.from({ length: 20 }, (_, i) => `s${i}`);
+    await Promise.all(names.map((name, i) => step(name, () => wait(sleep(5 + i)))));
+    await until('all spans', () => tracing.spans().length === 20);
+    for (const name of names) {
+      expect(tracing.span(name).attributes['prewake.attribution.candidates']).toBe(20);
       expect(tracing.span(name).attributes).not.toHaveProperty('prewake.cpu_ns');
     }
   });

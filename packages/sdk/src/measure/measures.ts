@@ -5,6 +5,7 @@ import type { LiveWait } from '../wait.ts';
 import { EventLoopWatch } from './event-loop.ts';
 import { GcObserver, type Pause } from './gc.ts';
 import { LocalSource } from './local.ts';
+import { LocalMeasures } from './local-measures.ts';
 import { nativeHook } from './native-hook.ts';
 import { Overlap } from './overlap.ts';
 import { PoolRequests } from './pool-requests.ts';
@@ -32,8 +33,8 @@ export class Measures {
   readonly marks: RunMarks;
   readonly pool: PoolRequests;
   readonly loop = new EventLoopWatch();
-  /** How often steps have begun to overlap. */
-  overlaps = 0;
+  /** Steps begun so far. */
+  begun = 0;
   readonly #options: MeasuresOptions;
   readonly #native: AsyncHook | undefined;
   readonly #measured = new Set<LiveStep>();
@@ -63,7 +64,8 @@ export class Measures {
   start(step: LiveStep, local: boolean): void {
     if (this.overlap.open.size >= MAX_OPEN) return;
     this.overlap.start(step);
-    if (this.overlap.leaves > 1) this.overlaps++;
+    this.begun++;
+    for (let outer = step.parent; outer; outer = outer.parent) outer.measured?.local?.descendantBegan();
     if (step.recording) this.#measure(step, local);
     this.#follow();
   }
@@ -88,14 +90,9 @@ export class Measures {
     };
     if (local) {
       this.#local ??= new LocalSource();
-      const { leaves } = this.overlap;
-      measures.local = {
-        from: this.#local.sample(),
-        childCpuNs: 0,
-        childRunqueueNs: 0,
-        overlapsBefore: this.overlaps,
-        leavesBefore: leaves,
-      };
+      const from = this.#local.sample();
+      measures.local = new LocalMeasures(from, this.overlap.leaves, this.begun);
+      step.parent?.measured?.local?.childBegan(from);
     }
     step.measured = measures;
   }

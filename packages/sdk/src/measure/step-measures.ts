@@ -1,5 +1,5 @@
-import type { Micros, Nanos } from '../protocol/index.ts';
-import type { LocalSample } from './local.ts';
+import type { Micros } from '../protocol/index.ts';
+import type { LocalMeasures } from './local-measures.ts';
 
 /** What the SDK itself measures for one step. Undefined and false say: not known. */
 export interface StepMeasures {
@@ -15,14 +15,4 @@ export interface StepMeasures {
   gcKnown: boolean;
   /** Where hostd does not follow the step. */
   local: LocalMeasures | undefined;
-}
-
-export interface LocalMeasures {
-  readonly from: LocalSample;
-  /** What ended children had, which is not this step's own. */
-  childCpuNs: Nanos;
-  childRunqueueNs: Nanos;
-  /** Overlaps so far, and leaves, when the step began. */
-  readonly overlapsBefore: number;
-  readonly leavesBefore: number;
 }

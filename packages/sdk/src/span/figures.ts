@@ -1,6 +1,5 @@
-import { difference, type LocalSample } from '../measure/local.ts';
+import type { LocalSample } from '../measure/local.ts';
 import type { Measures } from '../measure/measures.ts';
-import type { LocalMeasures } from '../measure/step-measures.ts';
 import { KERNEL_CATEGORIES, type ReportFrame } from '../protocol/index.ts';
 import type { LiveStep } from '../step.ts';
 import type { Figures } from './report-attributes.ts';
@@ -8,45 +7,33 @@ import type { Figures } from './report-attributes.ts';
 /** What this process itself saw, at the step's end. Its parent's own part is what is left without it. */
 export function localFigures(step: LiveStep, measures: Measures): Figures | undefined {
   const local = step.measured?.local;
-  const to = measures.sampleLocal();
-  if (!local || !to) return undefined;
-  const spent = difference(local.from, to);
-  const outer = step.parent?.measured?.local;
-  if (outer) {
-    outer.childCpuNs += spent.cpuNs ?? 0;
-    outer.childRunqueueNs += spent.runqueueNs ?? 0;
-  }
-  const candidates = candidatesOf(local, measures);
-  const own = (all: number | undefined, children: number) =>
-    all === undefined ? undefined : Math.max(0, all - children);
-  const runqueue = own(spent.runqueueNs, local.childRunqueueNs);
-  const cpuNs = own(spent.cpuNs, local.childCpuNs);
+  const at = local && measures.sampleLocal();
+  if (!at) return undefined;
+  step.parent?.measured?.local?.childEnded(at);
+  const own = local.own(at);
+  const { runqueueNs: runqueue, cpuNs } = own;
   const known = runqueue !== undefined;
+  const candidates = local.candidates(measures.begun);
   return {
     source: 'local',
     complete: true,
     self: known ? { runqueue } : {},
     unknown: KERNEL_CATEGORIES.filter((category) => !(known && category === 'runqueue')),
-    counts: counts(spent),
-    ...(candidates > 1 && known ? { shared: { ns: runqueue, candidates } } : {}),
+    counts: counts(own),
+    ...(candidates > 1 ? { shared: { ns: runqueue ?? 0, candidates } } : {}),
     // Of several steps at once, nobody can say whose time on the CPU it was.
     ...(cpuNs !== undefined && candidates <= 1 ? { cpuNs } : {}),
-    pressure: spent.psi,
+    pressure: local.pressure(at),
   };
 }
 
-function counts(spent: LocalSample): Record<string, number> {
+function counts(own: LocalSample): Record<string, number> {
   return {
-    'page_fault.minor': spent.minorFaults,
-    'page_fault.major': spent.majorFaults,
-    'context_switch.voluntary': spent.voluntary,
-    'context_switch.involuntary': spent.involuntary,
+    'page_fault.minor': own.minorFaults,
+    'page_fault.major': own.majorFaults,
+    'context_switch.voluntary': own.voluntary,
+    'context_switch.involuntary': own.involuntary,
   };
-}
-
-function candidatesOf(local: LocalMeasures, measures: Measures): number {
-  const overlapped = measures.overlaps > local.overlapsBefore;
-  return Math.max(1, local.leavesBefore, measures.overlap.leaves, overlapped ? 2 : 1);
 }
 
 /** For a step whose kernel part nobody measured. */
