@@ -39,6 +39,7 @@ const onBeforeExit = () => releaseHeldSpans('flushed');
 /** Everything that one `connect()` set in motion. */
 export class Client implements StepOwner {
   readonly tracer: Tracer;
+  readonly usesGlobalProvider: boolean;
   readonly outbox = new Outbox();
   readonly announcer: Announcer;
   readonly link: Link;
@@ -63,6 +64,7 @@ export class Client implements StepOwner {
 
   constructor(options: ConnectOptions, thread: number | undefined) {
     this.tracer = (options.tracerProvider ?? trace).getTracer('@prewake/sdk', VERSION);
+    this.usesGlobalProvider = !options.tracerProvider;
     this.#holdMs = Math.min(Math.max(options.holdMs ?? 250, 0), 10_000);
     this.#metrics = options.metrics === false ? undefined : new Metrics();
     this.#signals = options.signals ?? {};

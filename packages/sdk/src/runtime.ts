@@ -1,6 +1,6 @@
 import { Client } from './client.ts';
 import type { ConnectOptions } from './options.ts';
-import { apiMismatch } from './span/api-mismatch.ts';
+import { checkProvider } from './span/api-mismatch.ts';
 import { type Stats, statsOf } from './stats.ts';
 import { currentThread } from './thread.ts';
 
@@ -37,7 +37,7 @@ export function connect(options: ConnectOptions = {}): Prewake {
   if (!current && !isDisabled()) {
     current = new Client(options, currentThread());
     current.start(supported);
-    if (!options.tracerProvider) apiMismatch();
+    if (current.usesGlobalProvider) checkProvider();
   }
   return handle;
 }

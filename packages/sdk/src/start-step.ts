@@ -6,6 +6,7 @@ import { monotonicMicros } from './protocol/index.ts';
 import { QUIET, QuietStep } from './quiet-step.ts';
 import { active } from './runtime.ts';
 import { scopes } from './scope.ts';
+import { checkProvider } from './span/api-mismatch.ts';
 import { spanKind, spanName, startAttributes } from './span/name.ts';
 import { epochStart, hrTime } from './span/times.ts';
 import { LiveStep } from './step.ts';
@@ -34,7 +35,10 @@ function begin(owner: Client, options: string | StepOptions): Step {
     { kind: spanKind(kind), attributes: startAttributes(kind, key, given), startTime: hrTime(epoch) },
     given.parent === null ? trace.deleteSpan(outer) : around,
   );
-  if (!owner.live && !span.isRecording()) return quiet(span);
+  if (!span.isRecording()) {
+    if (owner.usesGlobalProvider) checkProvider();
+    if (!owner.live) return quiet(span);
+  }
   const inner = hasIdentity(span) ? trace.setSpan(around, span) : outer;
   const { provider } = given;
   const parent = openStep(within);

@@ -6,10 +6,23 @@ interface GlobalApi {
   trace?: unknown;
 }
 
+const KEY = Symbol.for('opentelemetry.js.api.1');
+
 function globalApi(): GlobalApi | undefined {
-  return (globalThis as Record<symbol, unknown>)[Symbol.for('opentelemetry.js.api.1')] as
-    | GlobalApi
-    | undefined;
+  return (globalThis as { [KEY]?: GlobalApi })[KEY];
+}
+
+let checked: unknown;
+
+/**
+ * Says a mismatch with the provider that is registered by now. For `connect()`, and for each span that does not record
+ * after it: many applications register theirs later. A provider that was seen before costs nothing.
+ */
+export function checkProvider(): void {
+  const provider = globalApi()?.trace;
+  if (provider === checked) return;
+  checked = provider;
+  apiMismatch();
 }
 
 /** Whether any SDK has registered a tracer provider in this process. */
