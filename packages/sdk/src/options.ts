@@ -26,7 +26,10 @@ export interface ConnectOptions {
 }
 
 export interface StepOptions {
-  /** `llm`, `tool` and `agent` give GenAI spans (`chat`, `execute_tool`, `invoke_agent`); any other word is your own. Default `step`. */
+  /**
+   * `llm`, `tool`, `agent` and `retriever` give GenAI spans (`chat`, `execute_tool`, `invoke_agent`, `retrieval`); any
+   * other word is your own. Default `step`.
+   */
   kind?: Kind;
   /** The class within the kind: model, tool or agent. hostd predicts by it. At most 200 characters. */
   key?: string;
@@ -34,6 +37,8 @@ export interface StepOptions {
   name?: string;
   /** More attributes for the span. */
   attributes?: Attributes;
+  /** `gen_ai.operation.name`, where it is not the kind's: `text_completion`, `generate_content`, … */
+  operation?: string;
   /** `gen_ai.provider.name`: `openai`, `anthropic`, … */
   provider?: string;
   /** The step that this one is a part of. Default: the current one. `null`: none. */

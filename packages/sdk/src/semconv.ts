@@ -16,7 +16,12 @@ export const ATTR_INPUT_TOKENS = 'gen_ai.usage.input_tokens';
 export const ATTR_ERROR_TYPE = 'error.type';
 
 /** `gen_ai.operation.name`, which is also the first word of the span's name. */
-export const OPERATION = { llm: 'chat', tool: 'execute_tool', agent: 'invoke_agent' } as const;
+export const OPERATION = {
+  llm: 'chat',
+  tool: 'execute_tool',
+  agent: 'invoke_agent',
+  retriever: 'retrieval',
+} as const;
 
 export const METRIC_INFERENCE_DURATION = 'gen_ai.client.inference.duration';
 export const METRIC_TIME_TO_FIRST_CHUNK = 'gen_ai.client.inference.time_to_first_chunk';

@@ -40,12 +40,13 @@ function begin(owner: Client, options: string | StepOptions): Step {
     if (!owner.live) return quiet(span);
   }
   const inner = hasIdentity(span) ? trace.setSpan(around, span) : outer;
-  const { provider } = given;
+  const { operation, provider } = given;
   const parent = openStep(within);
   const step = new LiveStep({
     owner,
     kind,
     key,
+    operation,
     provider,
     parent,
     span,

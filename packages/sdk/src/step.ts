@@ -28,6 +28,7 @@ export interface StepParts {
   owner: StepOwner;
   kind: Kind;
   key: string;
+  operation?: string | undefined;
   provider: string | undefined;
   parent: LiveStep | undefined;
   span: Span;
@@ -42,6 +43,8 @@ export class LiveStep implements Step {
   readonly owner: StepOwner;
   readonly kind: Kind;
   readonly key: string;
+  /** Where it is not the kind's. */
+  readonly operation: string | undefined;
   readonly provider: string | undefined;
   readonly parent: LiveStep | undefined;
   readonly span: Span;
@@ -67,6 +70,7 @@ export class LiveStep implements Step {
     this.owner = parts.owner;
     this.kind = parts.kind;
     this.key = parts.key;
+    this.operation = parts.operation;
     this.provider = parts.provider;
     this.parent = parts.parent;
     this.span = parts.span;

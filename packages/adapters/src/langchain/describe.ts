@@ -3,7 +3,19 @@ import type { LLMResult } from '@langchain/core/outputs';
 import type { StepOptions } from '@prewake/sdk';
 import { ATTR_TOOL_CALL_ID } from '../semconv.ts';
 
-/** The model call's step: its model and provider as LangChain's integrations name them. */
+/** LangChain's names of providers, where the conventions have another. */
+const PROVIDERS = new Map([
+  ['amazon_bedrock', 'aws.bedrock'],
+  ['azure', 'azure.ai.openai'],
+  ['google_genai', 'gcp.gemini'],
+  ['google_vertexai', 'gcp.vertex_ai'],
+  ['mistral', 'mistral_ai'],
+  ['Perplexity', 'perplexity'],
+  ['watsonx', 'ibm.watsonx.ai'],
+  ['xai', 'x_ai'],
+]);
+
+/** The model call's step: its model as LangChain's integrations name it. */
 export function describeModel(
   serialized: Serialized,
   extra: Record<string, unknown> | undefined,
@@ -15,7 +27,7 @@ export function describeModel(
   return {
     kind: 'llm',
     key: typeof model === 'string' && model !== '' ? model : className(serialized),
-    ...(typeof provider === 'string' && { provider }),
+    ...(typeof provider === 'string' && { provider: PROVIDERS.get(provider) ?? provider }),
   };
 }
 

@@ -1,7 +1,8 @@
 import { AIMessage } from '@langchain/core/messages';
 import { fakeModel } from '@langchain/core/testing';
 import { tool } from '@langchain/core/tools';
-import { SpanStatusCode } from '@opentelemetry/api';
+import { FakeListChatModel, FakeLLM, FakeRetriever } from '@langchain/core/utils/testing';
+import { SpanKind, SpanStatusCode } from '@opentelemetry/api';
 import { currentStep, step } from '@prewake/sdk';
 import { createAgent } from 'langchain';
 import { expect, test } from 'vitest';
@@ -61,6 +62,36 @@ test('within a tool its step is current, and what the tool does stands below it'
   const tree = recorder.tree();
   for (const at of ['one', 'two'])
     expect(tree[tree.indexOf(`    look at ${at}`) - 1]).toBe('  execute_tool look');
+});
+
+test('operations and providers have the conventions’ names', async () => {
+  class ChatOf extends FakeListChatModel {
+    readonly #provider: string;
+    constructor(provider: string) {
+      super({ responses: ['hi'] });
+      this.#provider = provider;
+    }
+    override getLsParams(options: this['ParsedCallOptions']) {
+      return { ...super.getLsParams(options), ls_provider: this.#provider };
+    }
+  }
+  for (const provider of ['azure', 'amazon_bedrock', 'openai'])
+    await new ChatOf(provider).invoke('hello', { callbacks });
+  await new FakeLLM({ response: 'hi' }).invoke('hello', { callbacks });
+  await new FakeRetriever().invoke('what?', { callbacks });
+  const seen = recorder.spans.map(({ name, kind, attributes }) => [
+    name,
+    kind,
+    attributes['gen_ai.operation.name'],
+    attributes['gen_ai.provider.name'],
+  ]);
+  expect(seen).toEqual([
+    ['chat ChatOf', SpanKind.CLIENT, 'chat', 'azure.ai.openai'],
+    ['chat ChatOf', SpanKind.CLIENT, 'chat', 'aws.bedrock'],
+    ['chat ChatOf', SpanKind.CLIENT, 'chat', 'openai'],
+    ['text_completion FakeLLM', SpanKind.CLIENT, 'text_completion', undefined],
+    ['retrieval FakeRetriever', SpanKind.CLIENT, 'retrieval', undefined],
+  ]);
 });
 
 test('an error stays the error that it was, and marks its spans', async () => {

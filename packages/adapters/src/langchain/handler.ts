@@ -77,21 +77,21 @@ export class PrewakeCallbackHandler extends BaseCallbackHandler {
     _tags?: string[],
     metadata?: Extra,
   ): void {
-    const options = describeModel(model, extra, metadata);
-    const stream = asksForStream(extra) || this.#streaming.has(options.key);
-    this.#begin(runId, parentRunId, options, stream ? { stream } : {});
+    this.#beginModel(runId, parentRunId, describeModel(model, extra, metadata), extra);
   }
 
+  /** Of a model that is no chat model: it completes a text. */
   override handleLLMStart(
     model: Serialized,
-    prompts: unknown,
+    _prompts: unknown,
     runId: string,
     parentRunId?: string,
     extra?: Extra,
-    tags?: string[],
+    _tags?: string[],
     metadata?: Extra,
   ): void {
-    this.handleChatModelStart(model, prompts, runId, parentRunId, extra, tags, metadata);
+    const options = { ...describeModel(model, extra, metadata), operation: 'text_completion' };
+    this.#beginModel(runId, parentRunId, options, extra);
   }
 
   override handleLLMNewToken(_token: string, _index: unknown, runId: string): void {
@@ -160,6 +160,16 @@ export class PrewakeCallbackHandler extends BaseCallbackHandler {
     if (!isGraph(chain)) return false;
     const around = stepAround(parentRunId ? this.#open.get(parentRunId) : undefined);
     return around?.kind !== 'agent';
+  }
+
+  #beginModel(
+    runId: string,
+    parentRunId: string | undefined,
+    options: StepOptions & { key: string },
+    extra: Extra | undefined,
+  ): void {
+    const stream = asksForStream(extra) || this.#streaming.has(options.key);
+    this.#begin(runId, parentRunId, options, stream ? { stream } : {});
   }
 
   #begin(runId: string, parentRunId: string | undefined, options?: StepOptions, hint?: WaitHint): void {

@@ -26,6 +26,7 @@ async function record(options: { metrics?: boolean }) {
     wait(async () => signal('first_token')),
   );
   await step({ kind: 'agent', key: 'planner' }, async () => {});
+  await step({ kind: 'llm', key: 'davinci', operation: 'text_completion' }, async () => {});
   await step('own kind', async () => {});
   await tool('Grep', async () => {});
   await tool('Grep', () => Promise.reject(new RangeError('no'))).catch(() => {});
@@ -52,11 +53,17 @@ it('records the conventions’ duration histograms', async () => {
   };
   const grep = { 'gen_ai.operation.name': 'execute_tool', 'gen_ai.tool.name': 'Grep' };
   const found = await record({});
-  expect(found).toHaveLength(5);
+  expect(found).toHaveLength(6);
   expect(found).toEqual(
     expect.arrayContaining([
       ['gen_ai.client.inference.duration', 's', model, 1],
       ['gen_ai.client.inference.time_to_first_chunk', 's', model, 1],
+      [
+        'gen_ai.client.inference.duration',
+        's',
+        { 'gen_ai.operation.name': 'text_completion', 'gen_ai.request.model': 'davinci' },
+        1,
+      ],
       [
         'gen_ai.invoke_agent.duration',
         's',

@@ -50,7 +50,7 @@ export class Metrics {
   #record(metric: Metric, step: LiveStep, seconds: number, failure: Failure | undefined): void {
     const kind = KINDS[step.kind];
     if (!kind) return;
-    const attributes: Attributes = { [ATTR_OPERATION]: kind.operation };
+    const attributes: Attributes = { [ATTR_OPERATION]: step.operation || kind.operation };
     if (step.key) attributes[kind.name] = step.key;
     if (step.provider) attributes[ATTR_PROVIDER] = step.provider;
     if (failure) attributes[ATTR_ERROR_TYPE] = errorType(failure.error);

@@ -10,33 +10,44 @@ import {
   OPERATION,
 } from '../semconv.ts';
 
-const KEY_ATTRIBUTE = { llm: ATTR_REQUEST_MODEL, tool: ATTR_TOOL_NAME, agent: ATTR_AGENT_NAME } as const;
+/** Of a retriever there is none: `gen_ai.data_source.id` is what it searches, and not what it is called. */
+const KEY_ATTRIBUTE = {
+  llm: ATTR_REQUEST_MODEL,
+  tool: ATTR_TOOL_NAME,
+  agent: ATTR_AGENT_NAME,
+  retriever: undefined,
+} as const;
 
 function genAi(kind: string): kind is keyof typeof OPERATION {
-  return kind === 'llm' || kind === 'tool' || kind === 'agent';
+  return Object.hasOwn(OPERATION, kind);
+}
+
+/** `gen_ai.operation.name`, where the step is one. */
+function operationOf(kind: string, options: StepOptions): string | undefined {
+  return options.operation || (genAi(kind) ? OPERATION[kind] : undefined);
 }
 
 /** `chat gpt-4o`, `execute_tool Grep`, `invoke_agent planner`; otherwise the key or the kind. */
 export function spanName(kind: string, key: string, options: StepOptions): string {
   if (options.name) return options.name;
-  if (!genAi(kind)) return key || kind;
-  return key ? `${OPERATION[kind]} ${key}` : OPERATION[kind];
+  const operation = operationOf(kind, options);
+  if (!operation) return key || kind;
+  return key ? `${operation} ${key}` : operation;
 }
 
-/** A model call leaves the process: CLIENT. Tools and agents run in it: INTERNAL. */
+/** A model call and a search leave the process: CLIENT. Tools and agents run in it: INTERNAL. */
 export function spanKind(kind: string): SpanKind {
-  return kind === 'llm' ? SpanKind.CLIENT : SpanKind.INTERNAL;
+  return kind === 'llm' || kind === 'retriever' ? SpanKind.CLIENT : SpanKind.INTERNAL;
 }
 
 /** What is known at the start, so that samplers can use it. */
 export function startAttributes(kind: string, key: string, options: StepOptions): Attributes {
   const attributes: Attributes = {};
-  if (genAi(kind)) {
-    attributes[ATTR_OPERATION] = OPERATION[kind];
-    if (key) attributes[KEY_ATTRIBUTE[kind]] = key;
-  } else {
-    attributes[ATTR_STEP_KIND] = kind;
-  }
+  const operation = operationOf(kind, options);
+  if (operation) attributes[ATTR_OPERATION] = operation;
+  const keyAttribute = genAi(kind) ? KEY_ATTRIBUTE[kind] : undefined;
+  if (keyAttribute && key) attributes[keyAttribute] = key;
+  if (!genAi(kind)) attributes[ATTR_STEP_KIND] = kind;
   if (options.provider) attributes[ATTR_PROVIDER] = options.provider;
   return options.attributes ? Object.assign(attributes, options.attributes) : attributes;
 }
