@@ -12,7 +12,6 @@ export const ATTR_PROVIDER = 'gen_ai.provider.name';
 export const ATTR_REQUEST_MODEL = 'gen_ai.request.model';
 export const ATTR_TOOL_NAME = 'gen_ai.tool.name';
 export const ATTR_AGENT_NAME = 'gen_ai.agent.name';
-export const ATTR_INPUT_TOKENS = 'gen_ai.usage.input_tokens';
 export const ATTR_ERROR_TYPE = 'error.type';
 
 /** `gen_ai.operation.name`, which is also the first word of the span's name. */
