@@ -31,7 +31,7 @@ export interface StepOptions {
    * other word is your own. Default `step`.
    */
   kind?: Kind;
-  /** The class within the kind: model, tool or agent. hostd predicts by it. At most 200 characters. */
+  /** The class within the kind: model, tool or agent. hostd predicts by it, and hears its first 200 characters. */
   key?: string;
   /** The span's name. Default: the GenAI one for the kind, else the key, else the kind. */
   name?: string;
