@@ -1,4 +1,4 @@
-import { mkdtempSync, readFileSync, rmSync, statSync, unlinkSync } from 'node:fs';
+import { chmodSync, mkdtempSync, readFileSync, rmSync, statSync, unlinkSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test, vi } from 'vitest';
@@ -313,6 +313,13 @@ test('only one hostd has the controls; the next observes and says why', async ()
   expect(second.availability[0]?.reason).toMatch(/not armed: another hostd/);
   first.close();
   expect((await guardsOf()).mode).toBe('arm');
+});
+
+test('in a runtime directory that others may write to it observes and says why', async () => {
+  chmodSync(dir, 0o777);
+  const guards = await guardsOf();
+  expect(guards.mode).toBe('observe');
+  expect(guards.reason).toContain(`others than its owner may write into ${dir}`);
 });
 
 test('without any usable control it observes and says why', async () => {

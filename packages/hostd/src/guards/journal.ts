@@ -1,6 +1,6 @@
 import {
   closeSync,
-  existsSync,
+  constants,
   fstatSync,
   ftruncateSync,
   mkdirSync,
@@ -8,11 +8,13 @@ import {
   readFileSync,
   renameSync,
   rmSync,
+  statSync,
   utimesSync,
   writeSync,
 } from 'node:fs';
 import { join } from 'node:path';
 import { monotonicMicros, PrewakeError } from '@prewake/sdk/protocol';
+import { errorCode } from '../kernel/libc.ts';
 import type { KernelWriter } from '../kernel/writer.ts';
 import type { GuardId, Target } from './guard.ts';
 import {
@@ -33,10 +35,42 @@ const VOIDS = 'guards.voids';
 /** A journal longer than this is written anew with what is still open, bytes. */
 const COMPACT_AT = 256 * 1024;
 
-/** What is on disk; an empty content where there is no journal. */
+/**
+ * What is on disk; an empty content where there is no journal.
+ * @throws PrewakeError PREWAKE_JOURNAL_UNTRUSTED where another user wrote it: it says what is written to which control
+ */
 export function loadJournal(dir: string): JournalContent {
   const path = join(dir, JOURNAL);
-  return parseJournal(existsSync(path) ? readFileSync(path, 'utf8') : '');
+  let fd: number;
+  try {
+    fd = openSync(path, constants.O_RDONLY | constants.O_NOFOLLOW);
+  } catch (error) {
+    if (errorCode(error) === 'ENOENT') return parseJournal('');
+    throw error;
+  }
+  try {
+    const { uid } = fstatSync(fd);
+    if (uid !== process.geteuid?.()) throw untrusted(`${path} is user ${uid}'s`);
+    return parseJournal(readFileSync(fd, 'utf8'));
+  } finally {
+    closeSync(fd);
+  }
+}
+
+/**
+ * For whoever begins to work with a journal. One that is at work goes on: its controls are still to be put back.
+ * @throws PrewakeError PREWAKE_JOURNAL_UNTRUSTED where others may write into an existing directory
+ */
+export function demandPrivate(dir: string): void {
+  const stats = statSync(dir, { throwIfNoEntry: false });
+  if (!stats) return;
+  const { uid, mode } = stats;
+  if (mode & 0o022) throw untrusted(`others than its owner may write into ${dir}`);
+  if (uid !== 0 && uid !== process.geteuid?.()) throw untrusted(`${dir} is user ${uid}'s`);
+}
+
+function untrusted(why: string): PrewakeError {
+  return new PrewakeError('PREWAKE_JOURNAL_UNTRUSTED', `the guard journal cannot be trusted: ${why}`);
 }
 
 /** Says to the journal's writer that its leases are void. A full file system has room for a time. */

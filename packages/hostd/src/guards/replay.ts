@@ -4,7 +4,7 @@ import { bootId, startTime } from '../kernel/identity.ts';
 import { type Kernel, openKernel } from '../kernel/kernel.ts';
 import type { SyscallTap } from '../kernel/writer.ts';
 import { buildGuards, type GuardSet } from './build-guards.ts';
-import { Journal, loadJournal, restoreBehind } from './journal.ts';
+import { demandPrivate, Journal, loadJournal, restoreBehind } from './journal.ts';
 import type { Claim, Owner } from './journal-format.ts';
 import { withJournalLock } from './lock.ts';
 import { type RestoreEntry, restoreClaim } from './restore.ts';
@@ -32,8 +32,8 @@ export interface RestoreOptions {
  * Puts back everything that the journal in `runtimeDir` says is still changed: for `prewake restore` and the
  * service manager's stop step. Where its hostd is still alive, that one's leases are void from now on.
  *
- * @throws PrewakeError PREWAKE_RESTORE_FAILED where the journal cannot be read or written (not root). A control
- *   that cannot be put back is no error: its entry says why.
+ * @throws PrewakeError PREWAKE_RESTORE_FAILED where the journal cannot be read or written (not root), or trusted.
+ *   A control that cannot be put back is no error: its entry says why.
  */
 export function restore(options: RestoreOptions): RestoreReport {
   const { runtimeDir } = options;
@@ -51,6 +51,7 @@ export function restore(options: RestoreOptions): RestoreReport {
 
 /** {@link restore} with guards that are there already. Leaves an empty journal, unless its owner lives. */
 export function replayJournal(kernel: Kernel, guards: GuardSet, dir: string): RestoreReport {
+  demandPrivate(dir);
   return withJournalLock(dir, () => {
     const { owner, claims } = loadJournal(dir);
     if (!owner || claims.size === 0) return NOTHING;
