@@ -161,7 +161,7 @@ export class Arbiter {
     for (const [key, { guard, claim }] of [...this.#pending]) {
       // Armed again meanwhile: its original was taken over, and its own release will put it back.
       if (this.#held.has(key)) this.#pending.delete(key);
-      else this.#settleRestore(key, guard, claim, restoreClaim(guard, claim));
+      else this.#settleRestore(key, guard, claim, restoreClaim(guard, claim, this.#claimed(guard)));
     }
   }
 
@@ -240,7 +240,13 @@ export class Arbiter {
   #restore(held: Held): void {
     const { key, guard, target, original, written, readBack } = held;
     const claim: Claim = { guard: guard.id, target, original, writes: [{ value: written, readBack }] };
-    this.#settleRestore(key, guard, claim, restoreClaim(guard, claim), held.lost);
+    this.#settleRestore(key, guard, claim, restoreClaim(guard, claim, this.#claimed(guard)), held.lost);
+  }
+
+  /** The targets of a guard that are to be put back by themselves. */
+  *#claimed(guard: Guard): Iterable<Target> {
+    for (const held of this.#held.values()) if (held.guard === guard && held.touched) yield held.target;
+    for (const pending of this.#pending.values()) if (pending.guard === guard) yield pending.claim.target;
   }
 
   #settleRestore(key: string, guard: Guard, claim: Claim, entry: RestoreEntry, said = false): void {

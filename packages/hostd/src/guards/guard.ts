@@ -71,10 +71,10 @@ export interface Guard {
    */
   weight(target: Target, wanted: string): number;
   /**
-   * Puts the original value back in what inherited ours from the target meanwhile (children of a task).
-   * Only task guards have it.
+   * Puts the original value back in what inherited ours from the target meanwhile (children of a task), but for
+   * targets that are `claimed` themselves: they have an original of their own. Only task guards have it.
    */
-  restoreHeirs?(target: Target, written: string, original: string): number;
+  restoreHeirs?(target: Target, written: string, original: string, claimed: Iterable<Target>): number;
   /** What the control does on this target, by effect: counters and current values, not the control itself. */
   effect?(target: Target): Effect;
   /** Whether the effect of `value` shows between two looks, and what was seen, in a sentence. */

@@ -4,6 +4,7 @@ import { bootId, startTime } from '../kernel/identity.ts';
 import { type Kernel, openKernel } from '../kernel/kernel.ts';
 import type { SyscallTap } from '../kernel/writer.ts';
 import { buildGuards, type GuardSet } from './build-guards.ts';
+import type { GuardId } from './guard.ts';
 import { demandPrivate, Journal, loadJournal, restoreBehind } from './journal.ts';
 import type { Claim, Owner } from './journal-format.ts';
 import { withJournalLock } from './lock.ts';
@@ -70,10 +71,11 @@ export function replayJournal(kernel: Kernel, guards: GuardSet, dir: string): Re
 export function restoreAll(guards: GuardSet, claims: readonly Claim[]): RestoreReport {
   const entries: RestoreEntry[] = [];
   const left: Claim[] = [];
+  const targetsOf = (id: GuardId) => claims.filter(({ guard }) => guard === id).map(({ target }) => target);
   for (const claim of [...claims].reverse()) {
     const guard = guards.get(claim.guard);
     const entry: RestoreEntry = guard
-      ? restoreClaim(guard, claim)
+      ? restoreClaim(guard, claim, targetsOf(claim.guard))
       : {
           guard: claim.guard,
           target: targetKey(claim.target),

@@ -28,7 +28,7 @@ test('what is written again right after a restore is restored again, and not tak
   for (let i = 0; i < 3; i++) {
     tree.set(FLOOR, '1800000');
     const writes = [{ value: '1800000', readBack: '1800000' }];
-    expect(restoreClaim(guard, { ...claim, writes })).toMatchObject({
+    expect(restoreClaim(guard, { ...claim, writes }, [target])).toMatchObject({
       outcome: 'restored',
     });
     expect(tree.get(FLOOR)).toBe(original);

@@ -1,5 +1,5 @@
 import { errorCode } from '../kernel/libc.ts';
-import type { Guard, GuardId } from './guard.ts';
+import type { Guard, GuardId, Target } from './guard.ts';
 import type { Claim } from './journal-format.ts';
 import { targetKey } from './target.ts';
 
@@ -26,8 +26,10 @@ const GONE = new Set(['ENOENT', 'ENODEV', 'ESRCH']);
 /**
  * Puts back what a claim holds, if it still reads as one of our writes left it. There is no compare-and-swap in
  * sysfs: a foreign write between the read and the write here is lost.
+ *
+ * @param claimed all targets of this guard that have a claim
  */
-export function restoreClaim(guard: Guard, claim: Claim): RestoreEntry {
+export function restoreClaim(guard: Guard, claim: Claim, claimed: Iterable<Target>): RestoreEntry {
   const { target, original } = claim;
   const entry = (
     outcome: RestoreEntry['outcome'],
@@ -38,7 +40,7 @@ export function restoreClaim(guard: Guard, claim: Claim): RestoreEntry {
   const last = claim.writes.at(-1)?.value ?? original;
   let found: string | undefined;
   try {
-    guard.restoreHeirs?.(target, last, original);
+    guard.restoreHeirs?.(target, last, original, claimed);
     found = guard.read(target);
     const now = found;
     // What was read is then expected and not seen: after our own last write somebody who held it may have written.

@@ -1,7 +1,7 @@
 import type { Kernel } from '../kernel/kernel.ts';
 import { schedulingDenied } from '../kernel/tasks.ts';
 import type { Availability, Effect, Guard, GuardId, Judgement, Target, WindowRequest } from './guard.ts';
-import { liveTid, possibleHeirs, restoreEach, taskTargets } from './task-target.ts';
+import { isLive, liveTid, possibleHeirs, restoreEach, taskTargets } from './task-target.ts';
 
 /** Where threads that inherited a value may be: `below` the target's process, or on all of the machine once it is gone. */
 export type Heirs = 'none' | 'below' | 'anywhere';
@@ -52,13 +52,16 @@ export abstract class TaskGuard implements Guard {
     return 0;
   }
 
-  restoreHeirs(target: Target, written: string, original: string): number {
+  restoreHeirs(target: Target, written: string, original: string, claimed: Iterable<Target>): number {
     const where = this.heirs(written, original);
     if (target.type !== 'task' || where === 'none') return 0;
+    const claims = new Map<number, Target>();
+    for (const other of claimed) if (other.type === 'task') claims.set(other.tid, other);
     return restoreEach(
       possibleHeirs(this.kernel, target, where === 'anywhere'),
       written,
       (tid) => this.readThread(tid),
+      (tid) => isLive(this.kernel, claims.get(tid)),
       (tid) => this.writeThread(tid, original),
     );
   }

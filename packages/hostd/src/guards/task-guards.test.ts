@@ -1,4 +1,4 @@
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { monotonicMicros } from '@prewake/sdk/protocol';
@@ -6,6 +6,7 @@ import { afterEach, beforeEach, expect, test } from 'vitest';
 import { allowedCpus } from '../kernel/affinity.ts';
 import { type FixtureTree, fixtureTree } from '../kernel/fixture-tree.testkit.ts';
 import { RESET_ON_FORK, schedGetAttr, schedSetAttr } from '../kernel/sched-attr.ts';
+import { startTimeOf } from '../kernel/threads.ts';
 import { KernelWriter } from '../kernel/writer.ts';
 import { runs, startChildHostd, until } from './child-hostd.testkit.ts';
 import { type Sleeper, startSleeper } from './child-sleeper.testkit.ts';
@@ -139,6 +140,41 @@ test('a dead hostd: its journal gives the slack back to orphans, too, when their
   const report = restore({ root: tree.root, runtimeDir: dir });
   expect(report.entries).toEqual([expect.objectContaining({ guard: 'timer.slack', outcome: 'gone' })]);
   expect(slack(orphan)).toBe(before);
+});
+
+/** A child that has asked for 2 ms itself. */
+async function childOfItsOwn() {
+  const pid = await sleeper.spawn();
+  writeFileSync(`/proc/${pid}/timerslack_ns`, '2000000');
+  return { tgid: pid, tid: pid, startTime: startTimeOf(pid) as string };
+}
+
+test('a child with a window of its own keeps it when its parent’s ends, and gets back what it had itself', async () => {
+  const before = slack(sleeper.task.tid);
+  const child = await childOfItsOwn();
+  const parents = (await guardsOf({ timer: 'timer.slack' })).arm(window());
+  const childs = guards?.arm({ ...window(), owner: 's2', tasks: [child] });
+  const heir = await sleeper.spawn();
+  expect([sleeper.task.tid, child.tid, heir].map(slack)).toEqual(['1013', '1013', '1013']);
+  guards?.release(parents);
+  expect([sleeper.task.tid, child.tid, heir].map(slack)).toEqual([before, '1013', before]);
+  if (childs) guards?.release(childs);
+  expect(slack(child.tid)).toBe('2000000');
+  expect(events.map(({ type }) => type)).toEqual(['armed', 'armed', 'released', 'released']);
+});
+
+test('a dead hostd: a child with a claim of its own gets back what it had itself', async () => {
+  const before = slack(sleeper.task.tid);
+  const own = await childOfItsOwn();
+  const windows = [own, sleeper.task].map((task) => ({ cpus: [0], tasks: [task] }));
+  const config = { idle: 'off', scheduler: 'off', timer: 'timer.slack' } as const;
+  const child = await startChildHostd({ root: tree.root, runtimeDir: dir, windows, config, guardian: false });
+  expect([sleeper.task.tid, own.tid].map(slack)).toEqual(['1013', '1013']);
+  child.process.kill('SIGKILL');
+  await until(() => !runs(child.process.pid as number));
+  const { entries } = restore({ root: tree.root, runtimeDir: dir });
+  expect(entries.map(({ outcome }) => outcome)).toEqual(['restored', 'restored']);
+  expect([sleeper.task.tid, own.tid].map(slack)).toEqual([before, '2000000']);
 });
 
 test('placement is off unless named; then the thread stays on the armed CPU, and its children go free with it', async () => {

@@ -30,33 +30,42 @@ export function liveTid(kernel: Kernel, target: Target): number {
   return tid;
 }
 
+/** Whether it is still the same thread. */
+export function isLive(kernel: Kernel, target: Target | undefined): boolean {
+  if (!target) return false;
+  try {
+    return liveTid(kernel, target) > 0;
+  } catch {
+    return false;
+  }
+}
+
 /**
  * The threads that may have inherited a control of the target: below its process while it lives; anywhere once
  * it is gone, for its children have another parent then (`anywhere` false: a value that others may have set
  * themselves is not looked for on the whole machine).
  */
 export function possibleHeirs(kernel: Kernel, target: TaskTarget, anywhere: boolean): number[] {
-  let tids: number[];
-  try {
-    liveTid(kernel, target);
-    tids = threadsBelow(kernel.files, target.tgid);
-  } catch {
-    tids = anywhere ? allThreads(kernel.files) : threadsBelow(kernel.files, target.tgid);
-  }
+  const tids =
+    isLive(kernel, target) || !anywhere ? threadsBelow(kernel.files, target.tgid) : allThreads(kernel.files);
   return tids.filter((tid) => tid !== target.tid);
 }
 
-/** Puts the original back in each heir that reads exactly as written; the number of heirs. One that is gone is none. */
+/**
+ * Puts the original back in each heir that reads exactly as written and is not claimed itself; the number of heirs.
+ * One that is gone is none.
+ */
 export function restoreEach(
   tids: readonly number[],
   written: string,
   read: (tid: number) => string,
+  claimed: (tid: number) => boolean,
   restore: (tid: number) => void,
 ): number {
   let heirs = 0;
   for (const tid of tids) {
     try {
-      if (read(tid) !== written) continue;
+      if (read(tid) !== written || claimed(tid)) continue;
       restore(tid);
       heirs++;
     } catch {
