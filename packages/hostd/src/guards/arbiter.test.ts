@@ -9,7 +9,7 @@ import type { Guard, Target } from './guard.ts';
 import { IdleCpuGuard } from './idle-cpu.ts';
 import { IdleStateGuard } from './idle-state.ts';
 import { Journal } from './journal.ts';
-import { claimKey } from './journal-format.ts';
+import { type Claim, claimKey } from './journal-format.ts';
 
 /** The real guards, which say what they tell. */
 class Telling extends IdleCpuGuard {
@@ -119,4 +119,34 @@ test('a CPU is told once of its states, also where the deepest was off before', 
     { type: 'idle_state', cpu: 0, state: 4 },
     { type: 'idle_state', cpu: 1, state: 3 },
   ]);
+});
+
+test('a claim that is armed again before it was put back is ours by any write that it may still hold', () => {
+  const kernel = openKernel(tree.root);
+  const guard = new IdleCpuGuard(kernel);
+  guard.probe();
+  const target: Target = { type: 'cpu', cpu: 1 };
+  const limit = 'sys/devices/system/cpu/cpu1/power/pm_qos_resume_latency_us';
+  tree.set(limit, 'n/a');
+  // Its writer died between the last intent and the write.
+  const writes = [
+    { value: 'n/a', readBack: 'n/a' },
+    { value: '50', readBack: undefined },
+  ];
+  const claim: Claim = { guard: 'idle.cpu', target, original: '0', writes };
+  const arbiter = new Arbiter({
+    journal: new Journal(dir, { bootId: 'b', pid: 7, startTime: '99' }, kernel.writer, [claim]),
+    now: () => 1,
+    emit: () => {},
+    onPending: () => {},
+  });
+  const control = { key: claimKey(guard.id, target), guard, target };
+  try {
+    arbiter.adopt(guard, claim);
+    expect(arbiter.want(control, 1, 'n/a', false)).toBe(true);
+    arbiter.drop(control, 1);
+    expect(tree.get(limit)).toBe('0');
+  } finally {
+    kernel.close();
+  }
 });

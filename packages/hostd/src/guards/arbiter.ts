@@ -177,15 +177,17 @@ export class Arbiter {
     const left = this.#pending.get(key);
     if (left) {
       this.#pending.delete(key);
-      const last = left.claim.writes.at(-1);
-      if (last && guard.isOurs(target, last.value, last.readBack, found)) {
+      const ours = left.claim.writes.findLast((write) =>
+        guard.isOurs(target, write.value, write.readBack, found),
+      );
+      if (ours) {
         // Still ours from before: the original is what was found then.
         const { original } = left.claim;
         return {
           ...base,
           original,
-          written: last.value,
-          readBack: last.readBack,
+          written: ours.value,
+          readBack: ours.readBack,
           touched: true,
           told: false,
         };
