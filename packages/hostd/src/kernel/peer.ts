@@ -58,9 +58,11 @@ export function fdOf(socket: Socket): number {
  * race between `connect(2)` and here stays.
  */
 function startTimeOfPeer(fd: number, pid: number): string | undefined {
-  const [pidfd = -1] = option(fd, SO_PEERPIDFD, 1) ?? [];
+  const answer = option(fd, SO_PEERPIDFD, 1);
+  // Any other error may be about the peer. Linux 6.5 says EINVAL of one that has gone.
+  if (!answer) return lastError() === 'ENOPROTOOPT' ? startTimeOf(pid) : undefined;
+  const [pidfd = -1] = answer;
   const startTime = startTimeOf(pid);
-  if (pidfd < 0) return startTime;
   try {
     return hasExited(pidfd) ? undefined : startTime;
   } finally {
