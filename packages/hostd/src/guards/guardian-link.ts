@@ -95,11 +95,25 @@ export class GuardianLink implements GuardianEnd {
   }
 
   #start(): void {
+    try {
+      const [readEnd, writeEnd] = openPipe();
+      this.#pipe = writeEnd;
+      try {
+        this.#child = this.#spawn(readEnd);
+      } finally {
+        closeSync(readEnd);
+      }
+    } catch {
+      // No descriptors or no memory are left: there may be some later.
+      this.#again();
+      return;
+    }
+    // Leases that outlived a guardian are the next one's first word.
+    if (this.#armed) this.beat();
+  }
+
+  #spawn(readEnd: number): ChildProcess {
     const { entry, root, runtimeDir, owner, latencyFd } = this.#options;
-    const ends = new Int32Array(2);
-    checked(libc().pipe2(ends, O_CLOEXEC), 'pipe2');
-    const [readEnd, writeEnd] = ends as unknown as [number, number];
-    checked(libc().fcntl(writeEnd, F_SETFL, O_NONBLOCK), 'fcntl');
     const flags = ['--no-memory-reducer', '--max-semi-space-size=1', '--no-warnings'];
     if (entry.endsWith('.ts')) flags.push('--conditions=@prewake/source');
     // It runs in another directory.
@@ -117,17 +131,14 @@ export class GuardianLink implements GuardianEnd {
       env: {},
       cwd: '/',
     });
-    closeSync(readEnd);
-    this.#child = child;
-    this.#pipe = writeEnd;
-    // Leases that outlived a guardian are the next one's first word.
-    if (this.#armed) this.beat();
-    child.unref();
-    const stdout = child.stdout as Socket;
-    stdout.unref();
-    createInterface({ input: stdout }).on('line', (line) => this.#hear(line));
     child.once('error', () => this.#ended(child));
     child.once('exit', () => this.#ended(child));
+    child.unref();
+    // Without descriptors for it there is none, and the error is yet to come.
+    const stdout = child.stdout as Socket | undefined;
+    stdout?.unref();
+    if (stdout) createInterface({ input: stdout }).on('line', (line) => this.#hear(line));
+    return child;
   }
 
   #hear(line: string): void {
@@ -142,12 +153,25 @@ export class GuardianLink implements GuardianEnd {
     if (this.#closed || this.#child !== child) return;
     this.#child = undefined;
     this.#ready = false;
-    closeSync(this.#pipe);
-    this.#pipe = -1;
     this.#options.onState('down');
+    this.#again();
+  }
+
+  #again(): void {
+    if (this.#pipe >= 0) closeSync(this.#pipe);
+    this.#pipe = -1;
     const wait = Math.min(20 * 2 ** this.#restarts++, 10_000);
     setTimeout(() => {
       if (!this.#closed) this.#start();
     }, wait).unref();
   }
+}
+
+/** Its reading end blocks, its writing end does not. */
+function openPipe(): [readEnd: number, writeEnd: number] {
+  const ends = new Int32Array(2);
+  checked(libc().pipe2(ends, O_CLOEXEC), 'pipe2');
+  const [readEnd, writeEnd] = ends as unknown as [number, number];
+  checked(libc().fcntl(writeEnd, F_SETFL, O_NONBLOCK), 'fcntl');
+  return [readEnd, writeEnd];
 }

@@ -2,6 +2,7 @@ import { spawnSync } from 'node:child_process';
 import { closeSync, mkdtempSync, openSync, readFileSync, rmSync, writeSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, relative } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { type FixtureTree, fixtureTree } from '../kernel/fixture-tree.testkit.ts';
 import { type ChildHostd, runs, startChildHostd, until } from './child-hostd.testkit.ts';
@@ -86,7 +87,7 @@ test('restores when hostd is stopped; hostd knows it when it goes on', async () 
 
 test('restores for a stopped hostd also where the runtime directory is full, and hostd knows it all the same', async (ctx) => {
   if (spawnSync('unshare', ['-m', 'true']).status !== 0) ctx.skip('no mount namespaces here');
-  const small = 'mount -t tmpfs -o size=64k none "$0" && exec "$@"';
+  const small = 'mount -t tmpfs -o size=64k,mode=700 none "$0" && exec "$@"';
   const child = await hostd({}, ['unshare', '-m', '--propagation', 'private', 'sh', '-c', small, dir]);
   const filler = openSync(`/proc/${child.process.pid}/root${dir}/filler`, 'w');
   expect(() => {
@@ -126,6 +127,42 @@ test('a guardian that is killed is started again', async () => {
   await child.heard((event) => event.type === 'guardian' && event.state === 'ready');
   child.process.kill('SIGSTOP');
   await limitsLifted();
+});
+
+test('a hostd that has no descriptors left to start it again goes on, and starts it once there are some', () => {
+  const script = `
+    import { closeSync, openSync } from 'node:fs';
+    import { setTimeout as sleep } from 'node:timers/promises';
+    import { GuardianLink, guardianEntry } from './dist/guards/guardian-link.js';
+    let down = () => {};
+    const awake = setInterval(() => {}, 1e6);
+    const link = new GuardianLink({
+      entry: guardianEntry(), root: '/', runtimeDir: process.argv[1], latencyFd: -1,
+      owner: { pid: process.pid, startTime: '0' }, onState: (state) => state === 'down' && down(),
+    });
+    await link.whenReady(60_000);
+    // A pipe takes two, the child's output two more.
+    for (let left = 0; left < 6; left++) {
+      const taken = [];
+      try { for (;;) taken.push(openSync('/dev/null')); } catch {}
+      for (let i = 0; i < left; i++) closeSync(taken.pop());
+      const isDown = new Promise((resolve) => { down = resolve; });
+      process.kill(link.pid, 'SIGKILL');
+      await isDown;
+      // It is tried 20 ms later.
+      await sleep(100);
+      taken.forEach(closeSync);
+      console.log(left, await link.whenReady(60_000));
+    }
+    link.close();
+    clearInterval(awake);
+  `;
+  const node = [process.execPath, '--input-type=module', '-e', script, dir];
+  const cwd = fileURLToPath(new URL('../..', import.meta.url));
+  const few = ['-c', 'ulimit -n 200; exec "$@"', 'sh', ...node];
+  const { stdout, stderr } = spawnSync('sh', few, { cwd, encoding: 'utf8' });
+  expect(stderr).toBe('');
+  expect(stdout.trim().split('\n')).toEqual([0, 1, 2, 3, 4, 5].map((left) => `${left} true`));
 });
 
 test('outlives the terminal and the service manager: SIGTERM, SIGINT and SIGHUP are not for it', async () => {
