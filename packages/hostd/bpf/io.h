@@ -26,11 +26,16 @@ struct {
 	__type(value, struct owner);
 } requests SEC(".maps");
 
+struct ring_request {
+	struct owner owner;
+	u64 user_data;
+};
+
 struct {
 	__uint(type, BPF_MAP_TYPE_LRU_HASH);
 	__uint(max_entries, 4096);
 	__type(key, u64); /* struct io_kiocb */
-	__type(value, struct owner);
+	__type(value, struct ring_request);
 } ring_requests SEC(".maps");
 
 static __always_inline struct owner by_current(void)
@@ -89,12 +94,14 @@ int BPF_PROG(pw_block_complete, struct request *request, int error, unsigned int
 static __always_inline int ring_submits(struct io_kiocb *request)
 {
 	u64 key = (u64)request;
-	struct owner owner;
+	struct ring_request asked;
 
 	if (!current_state())
 		return 0;
-	owner = by_current();
-	bpf_map_update_elem(&ring_requests, &key, &owner, BPF_ANY);
+	asked.owner = by_current();
+	/* Read as what it is: a kernel whose event begins with something else (before 6.0) refuses the program. */
+	asked.user_data = request->cqe.user_data;
+	bpf_map_update_elem(&ring_requests, &key, &asked, BPF_ANY);
 	return 0;
 }
 
@@ -114,19 +121,21 @@ int BPF_PROG(pw_ring_submit_old, struct io_kiocb *request)
 SEC("tp_btf/io_uring_complete")
 int BPF_PROG(pw_ring_complete, void *ring_context, struct io_kiocb *request)
 {
-	u64 key = (u64)request, now, user_data;
-	struct owner *owner = bpf_map_lookup_elem(&ring_requests, &key);
+	u64 key = (u64)request;
+	struct ring_request *asked = bpf_map_lookup_elem(&ring_requests, &key);
+	struct task_struct *current = bpf_get_current_task_btf();
 	struct task_state *ts;
+	struct owner owner;
 
-	if (!owner)
+	if (!asked)
 		return 0;
-	now = bpf_ktime_get_ns();
-	ts = current_state();
-	if (ts) /* whom io_uring's own threads wake gets it from them: wakeup.h */
-		ts->io_uring_ns += now - owner->at;
-	/* The argument is a void pointer on some kernels, and no typed one to the verifier. */
-	user_data = BPF_CORE_READ(request, cqe.user_data);
-	write_event(PW_EV_IO_URING, owner->tgid, owner->tid, owner->at, now, 0, user_data);
+	owner = asked->owner;
+	ts = state_of(current);
+	/* Whom io_uring's own threads wake gets it from them: wakeup.h. An interrupt's completion is nobody's slice's. */
+	if (ts && (current->pid == owner.tid || current->flags & PF_IO_WORKER) &&
+	    (!ts->ring_at || owner.at < ts->ring_at))
+		ts->ring_at = owner.at;
+	write_event(PW_EV_IO_URING, owner.tgid, owner.tid, owner.at, bpf_ktime_get_ns(), 0, asked->user_data);
 	bpf_map_delete_elem(&ring_requests, &key);
 	return 0;
 }

@@ -70,6 +70,7 @@ static __always_inline void begin_slice(struct task_state *ts, struct task_struc
 	} else if (woken) {
 		ts->begin = PW_WOKEN;
 		ts->woken = ts->wake;
+		ts->ring_at = ts->wake.ring_at;
 		ts->completion = ts->wake.waker_cpu + 1;
 		/* Another CPU may wake it while it is still on its way out. */
 		ts->ready_at = ts->wake.at > off_at ? ts->wake.at : off_at;
@@ -117,6 +118,21 @@ static __always_inline u8 how_it_ends(struct task_state *ts, struct task_struct 
 	return PW_SLEEP;
 }
 
+/*
+ * How long it has slept for requests that it then reaped: one that it made after the waking, or has back already, was
+ * not waited for. What a thread of io_uring's own completes is not its own.
+ */
+static __always_inline u64 waited_for_ring(struct task_state *ts, struct task_struct *task)
+{
+	u64 from = ts->off_at ? ts->off_at : ts->tracked_at;
+
+	if (!ts->ring_at || task->flags & PF_IO_WORKER)
+		return 0;
+	if (ts->ring_at > from)
+		from = ts->ring_at;
+	return ts->woken.at > from ? ts->woken.at - from : 0; /* woken.at is 0 where it was not woken */
+}
+
 static __always_inline void write_slice(struct task_state *ts, struct task_struct *task, u64 now)
 {
 	struct share share = settle(ts, now);
@@ -158,7 +174,7 @@ static __always_inline void write_slice(struct task_state *ts, struct task_struc
 	r->ready_at = ts->ready_at;
 	r->block_ns = ts->block_ns;
 	r->throttled_ns = ts->throttled_ns;
-	r->io_uring_ns = ts->io_uring_ns;
+	r->io_uring_ns = waited_for_ring(ts, task);
 	r->fault_inclusive_ns = ts->fault_inclusive_ns;
 	r->vfs_inclusive_ns = ts->vfs_inclusive_ns;
 	r->irq_ns = saturate32(share.irq_ns);
@@ -225,7 +241,7 @@ static __always_inline void end_slice(struct task_state *ts, struct task_struct 
 	ts->maj_flt = task->maj_flt;
 	ts->fault_inclusive_ns = 0;
 	ts->vfs_inclusive_ns = 0;
-	ts->io_uring_ns = 0;
+	ts->ring_at = 0;
 	ts->irqs = 0;
 	ts->softirqs = 0;
 	ts->vfs_calls = 0;

@@ -20,6 +20,7 @@ struct wake {
 	u64 name[2]; /* the waker's comm, or the work function in name[0] */
 	u64 throttled_mark;
 	u64 throttled_queue;
+	u64 ring_at; /* of what io_uring's thread has completed that woke it */
 	s32 cause_id;
 	u32 timer_late_ns;
 	u32 work_queued_ns;
@@ -81,7 +82,8 @@ struct task_state {
 	u8 running; /* seen to get on a CPU, and not off it yet */
 
 	/* counted since the last switch-out */
-	u64 fault_inclusive_ns, vfs_inclusive_ns, io_uring_ns;
+	u64 fault_inclusive_ns, vfs_inclusive_ns;
+	u64 ring_at; /* when the first submitted of the io_uring requests was that it reaped; 0: none */
 	u32 irqs, softirqs, vfs_calls, dentry_misses, block_requests, cache_hits, cache_misses, cache_adds;
 	u32 cache_pending;
 };

@@ -8,7 +8,7 @@
 #include "deferred.h"
 
 /* What io_uring's own threads have completed was for the one that they wake. */
-static __always_inline void take_completions(struct task_state *ts, struct task_struct *waker)
+static __always_inline void take_completions(struct wake *wake, struct task_struct *waker)
 {
 	struct task_state *from;
 
@@ -17,12 +17,11 @@ static __always_inline void take_completions(struct task_state *ts, struct task_
 	from = state_of(waker);
 	if (!from)
 		return;
-	ts->io_uring_ns += from->io_uring_ns;
-	from->io_uring_ns = 0;
+	wake->ring_at = from->ring_at;
+	from->ring_at = 0;
 }
 
-static __always_inline void woken_by_task(struct task_state *ts, struct wake *wake, struct task_struct *task,
-					  struct task_struct *waker)
+static __always_inline void woken_by_task(struct wake *wake, struct task_struct *task, struct task_struct *waker)
 {
 	u32 tid = waker->pid;
 
@@ -49,14 +48,13 @@ static __always_inline void woken_by_task(struct task_state *ts, struct wake *wa
 		wake->cause = PW_CAUSE_UNKNOWN;
 		return;
 	}
-	take_completions(ts, waker);
+	take_completions(wake, waker);
 	wake->cause = PW_CAUSE_TASK;
 	wake->cause_id = tid;
 	bpf_probe_read_kernel(wake->name, sizeof(wake->name), waker->comm);
 }
 
-static __always_inline void woken_by(struct task_state *ts, struct wake *wake, struct task_struct *task,
-				     struct cpu_state *cpu)
+static __always_inline void woken_by(struct wake *wake, struct task_struct *task, struct cpu_state *cpu)
 {
 	u64 irq_at = cpu->irq_at, softirq_at = cpu->softirq_at, timer_at = cpu->timer_at;
 
@@ -78,7 +76,7 @@ static __always_inline void woken_by(struct task_state *ts, struct wake *wake, s
 		wake->cause_id = cpu->softirq;
 		wake->event_at = softirq_at;
 	} else {
-		woken_by_task(ts, wake, task, bpf_get_current_task_btf());
+		woken_by_task(wake, task, bpf_get_current_task_btf());
 	}
 }
 
@@ -101,7 +99,7 @@ int BPF_PROG(pw_waking, struct task_struct *task)
 	__builtin_memset(wake, 0, sizeof(*wake));
 	wake->at = bpf_ktime_get_ns();
 	wake->waker_cpu = id;
-	woken_by(ts, wake, task, cpu);
+	woken_by(wake, task, cpu);
 	read_throttle(task, &mark);
 	wake->throttled_mark = mark.ns;
 	wake->throttled_queue = mark.queue;

@@ -54,7 +54,7 @@ export interface Slice {
   readonly vfsNs: number;
   /** Uninterruptible sleep and block-I/O wait between the previous slice of the thread and this one, by innermost container. */
   readonly blockNs: number;
-  /** io_uring submit → complete for completions that this slice reaped. */
+  /** Of the sleep before `wakingAt`: how long an io_uring request was outstanding that this slice then reaped. */
   readonly ioUringNs: number;
   /** CFS-bandwidth throttling between the previous slice and this one. */
   readonly throttledNs: number;

@@ -2,7 +2,7 @@ import { type ChildProcessWithoutNullStreams, spawn } from 'node:child_process';
 import { createInterface } from 'node:readline';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { Recorder } from '../../recorder.ts';
-import { EventKind, Known } from '../../slice.ts';
+import { EventKind, Known, type Slice } from '../../slice.ts';
 import { Collector } from '../collector.ts';
 import { openRecorder } from '../index.ts';
 import { noWitness } from './available.ts';
@@ -11,6 +11,11 @@ import { Witness } from './witness.ts';
 
 const missing = noWitness();
 const ATTEMPTS = 3;
+
+function sleepBefore(slices: readonly Slice[], slice: Slice): number {
+  const before = slices[slices.indexOf(slice) - 1];
+  return before && slice.wakingAt > 0 ? slice.wakingAt - before.offAt : 0;
+}
 
 describe.skipIf(missing !== undefined)(`io_uring beside bpftrace${missing ? ` (${missing})` : ''}`, () => {
   let recorder: Recorder;
@@ -57,8 +62,10 @@ describe.skipIf(missing !== undefined)(`io_uring beside bpftrace${missing ? ` ($
       expect(ring.length).toBe(50);
       expect(ring.every((event) => event.stepId === 42 && event.tgid === child.pid)).toBe(true);
       const oursNs = ring.reduce((sum, event) => sum + event.durationNs, 0);
-      // The thread reaps its completions itself: what the events say is what its slices say.
-      expect(slices.reduce((sum, slice) => sum + slice.ioUringNs, 0)).toBe(oursNs);
+      // Each is waited for alone, and reaped by the thread itself.
+      const waits = slices.filter((slice) => slice.ioUringNs > 0);
+      expect(waits.length).toBeGreaterThan(40); // A few are over before the thread sleeps.
+      for (const wait of waits) expect(wait.ioUringNs).toBe(sleepBefore(slices, wait));
       hearings.push({
         ours: ring.length,
         theirs: theirs.get('ring') as number,
@@ -67,5 +74,16 @@ describe.skipIf(missing !== undefined)(`io_uring beside bpftrace${missing ? ` ($
       });
     }
     expect(agreed(), JSON.stringify(hearings)).toBe(true);
+  });
+
+  it('takes no sleep for a wait in which nothing was outstanding', async () => {
+    recorder.attach();
+    recorder.track(child.pid as number);
+    child.stdin.write('-50\n');
+    await lines.next();
+    const { events, slices } = new Collector().drain(recorder);
+    expect(events.filter((event) => event.kind === EventKind.ioUring).length).toBe(50);
+    expect(Math.max(...slices.map((slice) => sleepBefore(slices, slice)))).toBeGreaterThan(19e6);
+    expect(slices.reduce((sum, slice) => sum + slice.ioUringNs, 0)).toBe(0);
   });
 });

@@ -1,12 +1,13 @@
 /**
  * For tests: a Python program that makes io_uring requests of its own, since libuv's newer versions make none for
  * files. Each line of input is a number of timeouts of a millisecond, one after the other; the upper half of their
- * user_data is 42, as a program would do that keeps its step there.
+ * user_data is 42, as a program would do that keeps its step there. A negative number is of requests that are done at
+ * once, after a sleep of 20 ms in which nothing is outstanding.
  */
 export const RING_USER = `
-import ctypes, mmap, struct, sys
+import ctypes, mmap, struct, sys, time
 libc = ctypes.CDLL(None, use_errno=True)
-SETUP, ENTER, TIMEOUT = 425, 426, 11
+SETUP, ENTER, NOP, TIMEOUT = 425, 426, 0, 11
 params = ctypes.create_string_buffer(120)
 fd = libc.syscall(SETUP, 8, params)
 if fd < 0:
@@ -23,11 +24,12 @@ spec = ctypes.create_string_buffer(struct.pack("qq", 0, 1000000), 16)
 def word(at):
     return struct.unpack_from("I", ring, at)[0]
 
-def timeout(number):
+def request(number, opcode):
     tail = word(sq_tail)
     index = tail & word(sq_mask)
     # opcode, flags, ioprio, fd, off, addr, len, timeout_flags, user_data
-    sqe = struct.pack("BBHiQQIIQ", TIMEOUT, 0, 0, -1, 0, ctypes.addressof(spec), 1, 0, (42 << 32) | number)
+    what = (ctypes.addressof(spec), 1) if opcode == TIMEOUT else (0, 0)
+    sqe = struct.pack("BBHiQQIIQ", opcode, 0, 0, -1, 0, *what, 0, (42 << 32) | number)
     sqes[index * 64:index * 64 + 64] = sqe.ljust(64, b"\\0")
     struct.pack_into("I", ring, sq_array + index * 4, index)
     struct.pack_into("I", ring, sq_tail, tail + 1)
@@ -36,7 +38,10 @@ def timeout(number):
 
 print("ready", flush=True)
 for line in sys.stdin:
-    for number in range(int(line)):
-        timeout(number)
+    count = int(line)
+    if count < 0:
+        time.sleep(0.02)
+    for number in range(abs(count)):
+        request(number, TIMEOUT if count > 0 else NOP)
     print("done", flush=True)
 `;
