@@ -38,4 +38,15 @@ int BPF_PROG(pw_cpu_frequency, unsigned int khz, unsigned int id)
 	return 0;
 }
 
+/* Also told where only the minimum has changed: what guards do. */
+SEC("tp_btf/cpu_frequency_limits")
+int BPF_PROG(pw_frequency_limits, struct cpufreq_policy *policy)
+{
+	struct cpu_state *cpu = cpu_at(policy->cpu);
+
+	if (cpu)
+		cpu->target_khz = policy->max;
+	return 0;
+}
+
 #endif

@@ -112,6 +112,11 @@ struct request {
 	struct bio *bio;
 };
 
+struct cpufreq_policy {
+	unsigned int cpu;
+	unsigned int max;
+};
+
 struct io_cqe {
 	u64 user_data;
 };

@@ -51,6 +51,7 @@ static __always_inline void begin_slice(struct task_state *ts, struct task_struc
 {
 	u64 previous_on = ts->on_at ? ts->on_at : ts->tracked_at;
 	u64 off_at = ts->off_at;
+	struct cpu_state *policy;
 
 	if (ts->running) /* it has left a CPU unseen */
 		__sync_fetch_and_add(&shared.lost, 1);
@@ -97,8 +98,11 @@ static __always_inline void begin_slice(struct task_state *ts, struct task_struc
 	ts->on_at = now;
 	ts->cpu = id;
 	note_place(ts, task->pid);
+	policy = cpu_at(cpu->policy_cpu);
 	ts->khz = cpu->khz;
-	ts->target_khz = cpu->target_khz;
+	ts->target_khz = policy ? policy->target_khz : 0;
+	if (!ts->khz || !ts->target_khz)
+		ts->unknown |= PW_UNK_FREQUENCY;
 	ts->min_flt = task->min_flt;
 	ts->maj_flt = task->maj_flt;
 }

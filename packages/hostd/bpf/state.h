@@ -107,8 +107,9 @@ struct cpu_state {
 	u64 timer_at;
 	u64 timer_expiry;
 	s32 irq;
-	u32 khz; /* last requested; the loader fills in where it stood at attach */
-	u32 target_khz;
+	u32 khz; /* last requested, 0: unknown; the loader fills in what it can at attach */
+	u32 target_khz; /* of the policy that this CPU stands for */
+	u32 policy_cpu; /* the one that stands for this CPU's policy */
 	s8 idle_state; /* of the idle period that ended at idle_exit_at */
 	u8 idle_seen;
 	u8 softirq;

@@ -4,7 +4,7 @@ import { Collector } from '../../../../packages/hostd/dist/kernel/bpf/collector.
 import { openRecorder } from '../../../../packages/hostd/dist/kernel/bpf/index.js';
 import { Sleeper } from '../../../../packages/hostd/dist/kernel/bpf/sleeper.js';
 import type { Recorder } from '../../../../packages/hostd/dist/kernel/recorder.js';
-import type { Slice } from '../../../../packages/hostd/dist/kernel/slice.js';
+import { Known, type Slice } from '../../../../packages/hostd/dist/kernel/slice.js';
 import { setAffinity } from './affinity.ts';
 import type { CheckSet } from './check.ts';
 import { CPU_DIR, dmaLatency, lowestFrequency, read, write } from './machine.ts';
@@ -50,6 +50,15 @@ export const checks: CheckSet = {
           assert.ok(settled.length > 10);
           assert.deepEqual([...new Set(settled.map((slice) => slice.khz))], [khz]);
         }
+        const ceiling = `${CPU_DIR}/cpufreq/policy${policy}/scaling_max_freq`;
+        const highest = read(ceiling);
+        for (const khz of [1_800_000, Number(highest)]) {
+          write(ceiling, String(khz));
+          const slices = await recorded(recorder, () => child.sleep(20)).finally(() =>
+            write(ceiling, highest),
+          );
+          assert.deepEqual([...new Set(slices.slice(5).map((slice) => slice.targetKhz))], [khz]);
+        }
       }
       const states = (slices: readonly Slice[]) =>
         slices.filter((slice) => slice.idleExitAt > 0).map((slice) => slice.idleState);
@@ -62,7 +71,31 @@ export const checks: CheckSet = {
       // The state that the limit found the CPU in is left once.
       assert.ok(limited.filter((state) => state > 1).length <= 1);
     }),
+
+  'a frequency is unknown until the kernel tells what it asks for': async () => {
+    const dir = `${CPU_DIR}/cpufreq/policy${read(`${CPU_DIR}/cpu1/cpufreq/related_cpus`).split(' ')[0]}`;
+    const files = ['scaling_min_freq', 'scaling_max_freq'].map((name) => `${dir}/${name}`);
+    const [floor, ceiling] = files as [string, string];
+    const [lowest, highest] = files.map(read) as [string, string];
+    // Nothing is left to ask for: no event comes.
+    write(ceiling, '1800000');
+    write(floor, '1800000');
+    await following(async (recorder, child) => {
+      const slices = await recorded(recorder, () => child.sleep(20));
+      assert.deepEqual(whetherKnown(slices.slice(3)), ['false']);
+      write(floor, lowest);
+      write(ceiling, '1200000');
+      assert.deepEqual(whetherKnown((await recorded(recorder, () => child.sleep(20))).slice(3)), ['true']);
+    }).finally(() => {
+      write(ceiling, highest);
+      write(floor, lowest);
+    });
+  },
 };
+
+function whetherKnown(slices: readonly Slice[]): string[] {
+  return [...new Set(slices.map((slice) => `${(slice.known & Known.frequency) !== 0}`))];
+}
 
 function histogram(states: readonly number[]): string {
   return [0, 1, 2, 3].map((state) => states.filter((one) => one === state).length).join('/');

@@ -81,7 +81,7 @@ export class BpfRecorder implements Recorder {
     if (this.#closed) throw new PrewakeError('PREWAKE_RECORDER_CLOSED', 'the recorder is closed');
     if (this.attached) return;
     this.#shared.resetPlaces();
-    this.#frequencies.read((cpu, khz, target) => this.#shared.setFrequency(cpu, khz, target));
+    this.#frequencies.read((...frequency) => this.#shared.setFrequency(...frequency));
     this.#lostBefore = this.#shared.lost;
     this.#attachAll();
     this.#attachedAt = Number(process.hrtime.bigint());

@@ -5,6 +5,8 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { KERNEL_CATEGORIES } from '@prewake/sdk/protocol';
 import { describe, expect, it } from 'vitest';
+import { fixtureTree } from '../fixture-tree.testkit.ts';
+import { Known } from '../slice.ts';
 import { openRecorder } from './index.ts';
 import { missingPrivilege } from './privilege.ts';
 
@@ -67,6 +69,18 @@ describe('openRecorder', () => {
     }
     for (const { tier, reason } of recorder.categories)
       if (tier === 'unavailable') expect(reason).toBeTruthy();
+    recorder.close();
+  });
+
+  it.runIf(missingPrivilege() === undefined)('leaves frequency out where the hardware manages it', () => {
+    using tree = fixtureTree({ policies: [[0, 1]], policy: { scaling_driver: 'amd-pstate-epp' } });
+    const recorder = openRecorder({ root: `${tree.root}/` });
+    expect(recorder.categories.find((c) => c.category === 'frequency')).toEqual({
+      category: 'frequency',
+      tier: 'unavailable',
+      reason: 'amd-pstate-epp leaves the frequency to the hardware, and tells of no change',
+    });
+    expect(recorder.known & Known.frequency).toBe(0);
     recorder.close();
   });
 

@@ -1,5 +1,6 @@
 import { KERNEL_CATEGORIES, PrewakeError } from '@prewake/sdk/protocol';
 import type { CategorySource } from '../recorder.ts';
+import { Known } from '../slice.ts';
 import type { FrequencyReader } from './frequency.ts';
 import { LoadedObject, presentPrograms, withOldSwitch } from './loaded-object.ts';
 import { CORE_CATEGORIES, CORE_PROGRAMS, PROGRAM_GROUPS, type ProgramGroup, SEED } from './program-groups.ts';
@@ -70,10 +71,14 @@ class Prober implements Sources {
     const absent = requirements(group).filter((program) => !present.has(program.name));
     const what = absent.map((program) => program.tracepoint ?? program.func);
     if (group.tier === 'kprobe' && !this.#options.kprobes) what.push('kprobes (CONFIG_KPROBE_EVENTS)');
-    if (group.name === 'frequency' && !this.#options.frequencies.present) what.push('cpufreq policy');
-    if (what.length === 0) return true;
-    this.#refusals.set(group, `this kernel has no ${[...new Set(what)].join(', ')}`);
-    return false;
+    const refusal =
+      what.length > 0
+        ? `this kernel has no ${[...new Set(what)].join(', ')}`
+        : group.known & Known.frequency
+          ? this.#options.frequencies.refusal
+          : undefined;
+    if (refusal !== undefined) this.#refusals.set(group, refusal);
+    return refusal === undefined;
   }
 
   probe(): Probed {

@@ -134,6 +134,13 @@ export const PROGRAM_GROUPS: readonly ProgramGroup[] = [
     known: Known.frequency,
     categories: ['frequency'],
   },
+  {
+    name: 'frequency limits',
+    tier: 'tp_btf',
+    programs: [{ name: 'pw_frequency_limits', tracepoint: 'cpu_frequency_limits' }],
+    known: 0,
+    categories: [],
+  },
   // Counts of block requests, and their durations; the time that threads wait for them is the core's.
   {
     name: 'block requests',

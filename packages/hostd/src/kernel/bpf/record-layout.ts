@@ -89,4 +89,4 @@ export const SharedOffset = {
 export const CPU_STATE_BYTES = 64;
 export const MAX_CPUS = 1024;
 export const MAX_PLACES = 4096;
-export const CpuStateOffset = { khz: 44, target_khz: 48 } as const;
+export const CpuStateOffset = { khz: 44, target_khz: 48, policy_cpu: 52 } as const;

@@ -64,11 +64,12 @@ export class SharedState {
     return { home: (place & 0xffff) - 1, completion: (place >>> 16) - 1 };
   }
 
-  setFrequency(cpu: number, khz: number, targetKhz: number): void {
+  setFrequency(cpu: number, khz: number, targetKhz: number, policyCpu: number): void {
     if (cpu >= MAX_CPUS) return;
     const at = (SharedOffset.cpus + cpu * CPU_STATE_BYTES) / 4;
     this.#words[at + CpuStateOffset.khz / 4] = khz;
     this.#words[at + CpuStateOffset.target_khz / 4] = targetKhz;
+    this.#words[at + CpuStateOffset.policy_cpu / 4] = policyCpu;
   }
 
   /** Nothing of this may be called afterwards. */
