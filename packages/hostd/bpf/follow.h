@@ -5,6 +5,22 @@
 
 #include "state.h"
 
+#define GENERATIONS 16
+
+static __always_inline bool descends(struct task_struct *task, u64 tgid)
+{
+	struct task_struct *ancestor = task->real_parent;
+
+	for (int up = 0; up < GENERATIONS; up++) {
+		if (!ancestor || ancestor->tgid <= 1)
+			return false;
+		if (ancestor->tgid == tgid)
+			return true;
+		ancestor = ancestor->real_parent;
+	}
+	return false;
+}
+
 /* Runs when the loader reads the iterator's fd: once for each thread of the host. */
 SEC("iter/task")
 int pw_seed(struct bpf_iter__task *ctx)
@@ -16,14 +32,30 @@ int pw_seed(struct bpf_iter__task *ctx)
 		return 0;
 	if (shared.unseed_root) {
 		ts = bpf_task_storage_get(&tasks, task, NULL, 0);
-		if (ts && (shared.unseed_root == ~0ULL || ts->root == shared.unseed_root))
+		if (!ts || (shared.unseed_root != ~0ULL && ts->root != shared.unseed_root))
+			return 0;
+		if (shared.unseed_heir)
+			ts->root = shared.unseed_heir;
+		else
 			bpf_task_storage_delete(&tasks, task);
+		return 0;
+	}
+	if (shared.seed_among) {
+		ts = bpf_task_storage_get(&tasks, task, NULL, 0);
+		if (ts && ts->root == shared.seed_among && descends(task, shared.seed_tgid))
+			ts->root = shared.seed_tgid;
 		return 0;
 	}
 	if (!shared.seed_tgid || task->tgid != shared.seed_tgid)
 		return 0;
 	ts = bpf_task_storage_get(&tasks, task, NULL, BPF_LOCAL_STORAGE_GET_F_CREATE);
-	if (ts && !ts->root) {
+	if (!ts)
+		return 0;
+	if (ts->root) {
+		if (ts->root != shared.seed_tgid)
+			shared.seed_outer = ts->root;
+		ts->root = shared.seed_tgid;
+	} else {
 		u64 now = bpf_ktime_get_ns();
 
 		ts->root = shared.seed_tgid;

@@ -87,6 +87,7 @@ struct task_struct {
 	unsigned int in_iowait : 1;
 	int pid;
 	int tgid;
+	struct task_struct *real_parent;
 	unsigned long min_flt;
 	unsigned long maj_flt;
 	char comm[16];

@@ -57,7 +57,7 @@ struct account {
 };
 
 struct task_state {
-	u32 root; /* tgid that was asked for; this thread is of it or of a descendant */
+	u32 root; /* tgid that was asked for; this thread is of it, or of a descendant that has none nearer */
 	u64 on_at;
 	u64 off_at;
 	u64 tracked_at;
@@ -123,13 +123,16 @@ struct shared {
 	u64 half_ring;   /* bytes */
 	u64 detail;      /* bit set of pw_event_kind: which single events are written */
 	u64 seed_tgid;   /* whom the iterator is to follow, or 0 */
+	u64 seed_outer;  /* answer: the root that the process had before */
+	u64 seed_among;  /* whose descendants get seed_tgid for a root where they are its as well, or 0 */
 	u64 unseed_root; /* whose descendants it is to forget; ~0: everybody's */
+	u64 unseed_heir; /* the root that has them from now on, or 0 */
 	/* No room: they make the object's BTF carry the layouts, for the test that compares them. */
 	struct pw_slice slice_layout[0];
 	struct pw_fork fork_layout[0];
 	struct pw_exit exit_layout[0];
 	struct pw_event event_layout[0];
-	u64 reserved[10];
+	u64 reserved[7];
 	struct cpu_state cpus[MAX_CPUS];
 	/* Where threads are, or last were, by the low bits of their tid: tid << 32 | (completion + 1) << 16 | (cpu + 1). */
 	u64 places[MAX_PLACES];

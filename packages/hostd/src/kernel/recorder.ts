@@ -38,6 +38,7 @@ export interface Recorder {
   detach(): void;
   /** Follow the threads of a process and every child that it spawns from now on. */
   track(tgid: number): void;
+  /** Those that are followed for another tracked process's sake as well, nearer or further, stay followed. */
   untrack(tgid: number): void;
   /**
    * Reads what the ring holds. Never blocks. Ascending by switch-out within a CPU, not across CPUs.

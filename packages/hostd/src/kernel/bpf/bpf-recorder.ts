@@ -36,6 +36,8 @@ export class BpfRecorder implements Recorder {
   readonly #decoder: Decoder;
   readonly #frequencies: FrequencyReader;
   readonly #tracked = new Set<number>();
+  /** Of a tracked process that was followed before, as a descendant: whose. Then what is left of it is theirs again. */
+  readonly #outer = new Map<number, number>();
   #pressure: PressureWait | undefined;
   #attachedAt = 0;
   #lostBefore = 0;
@@ -114,6 +116,7 @@ export class BpfRecorder implements Recorder {
     this.#pressure = undefined;
     this.#object.detachAll();
     this.#attachedAt = 0;
+    this.#outer.clear();
     this.#shared.setUnseed('all');
     this.#object.iterate();
     this.#ring.read(() => {});
@@ -126,13 +129,27 @@ export class BpfRecorder implements Recorder {
 
   untrack(tgid: number): void {
     if (!this.#tracked.delete(tgid) || !this.attached) return;
-    this.#shared.setUnseed(tgid);
+    const heir = this.#outer.get(tgid) ?? 0;
+    this.#outer.delete(tgid);
+    for (const [root, outer] of this.#outer) {
+      if (outer !== tgid) continue;
+      if (heir) this.#outer.set(root, heir);
+      else this.#outer.delete(root);
+    }
+    this.#shared.setUnseed(tgid, heir);
     this.#object.iterate();
   }
 
+  /** Each thread has the nearest of its tracked ancestors for a root, with whose end its own recording ends. */
   #seed(tgid: number): void {
     this.#shared.setSeed(tgid);
     this.#object.iterate();
+    const outer = this.#shared.seedOuter;
+    if (outer) {
+      this.#outer.set(tgid, outer);
+      this.#shared.setSeed(tgid, outer);
+      this.#object.iterate();
+    }
     this.#shared.setSeed(0);
   }
 

@@ -80,7 +80,10 @@ export const SharedOffset = {
   half_ring: 16,
   detail: 24,
   seed_tgid: 32,
-  unseed_root: 40,
+  seed_outer: 40,
+  seed_among: 48,
+  unseed_root: 56,
+  unseed_heir: 64,
   cpus: 128,
   places: 65_664,
 } as const;

@@ -2,7 +2,7 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { afterEach, describe, expect, it } from 'vitest';
 import { allowedCpus, setAllowedCpus } from '../affinity.ts';
 import type { Recorder } from '../recorder.ts';
-import { Known, SliceBegin, SliceEnd, WakeCause } from '../slice.ts';
+import { type ForkRecord, Known, SliceBegin, SliceEnd, WakeCause } from '../slice.ts';
 import { KernelWriter } from '../writer.ts';
 import { Collector } from './collector.ts';
 import { openRecorder } from './index.ts';
@@ -121,6 +121,51 @@ describe.skipIf(missing !== undefined)(`the BPF recorder${missing ? ` (${missing
     recorder.attach();
     await child.sleep(5);
     expect(new Collector().drain(recorder).slices.length).toBeGreaterThan(0);
+  });
+
+  describe('where a child is tracked itself', () => {
+    /** The parent's child and grandchild, which sleep and wake for ever, born before the child is tracked. */
+    async function family(): Promise<{ parent: number; child: number; grandchild: number }> {
+      const { pid: parent } = await following();
+      await sleeper?.run(
+        'my $nap = sub { select(undef, undef, undef, 0.002) while 1 }; if (!fork) { fork; $nap->() }',
+      );
+      await expect.poll(() => family.drain().forks.length).toBe(2);
+      const [first, second] = family.records.forks as [ForkRecord, ForkRecord];
+      recorder.track(first.childTgid);
+      return { parent, child: first.childTgid, grandchild: second.childTgid };
+    }
+    family.records = new Collector();
+    family.drain = () => family.records.drain(recorder);
+
+    /** Who has slices from now on; all of the family sleep and wake meanwhile. */
+    async function recorded(): Promise<Set<number>> {
+      new Collector().drain(recorder);
+      await sleeper?.sleep(5);
+      return new Set(new Collector().drain(recorder).slices.map((slice) => slice.tgid));
+    }
+
+    afterEach(() => {
+      for (const { childTgid } of family.records.forks) process.kill(childTgid, 'SIGKILL');
+      family.records = new Collector();
+    });
+
+    it('goes on with it and its children when the parent is not tracked any more', async () => {
+      const { parent, child, grandchild } = await family();
+      expect(await recorded()).toEqual(new Set([parent, child, grandchild]));
+      recorder.untrack(parent);
+      expect(await recorded()).toEqual(new Set([child, grandchild]));
+      recorder.untrack(child);
+      expect(await recorded()).toEqual(new Set());
+    });
+
+    it('goes on with it as the child of its parent when it is not tracked any more itself', async () => {
+      const { parent, child, grandchild } = await family();
+      recorder.untrack(child);
+      expect(await recorded()).toEqual(new Set([parent, child, grandchild]));
+      recorder.untrack(parent);
+      expect(await recorded()).toEqual(new Set());
+    });
   });
 
   it('holds programs and maps only while it is open, and links only while it is attached', () => {

@@ -38,14 +38,24 @@ export class SharedState {
     this.#write(SharedOffset.detail, kinds);
   }
 
-  setSeed(tgid: number): void {
+  /** The iterator follows a process; or, of those that `among` is the root of, gives the process its descendants. */
+  setSeed(tgid: number, among = 0): void {
     this.#write(SharedOffset.unseed_root, 0);
     this.#write(SharedOffset.seed_tgid, tgid);
+    this.#write(SharedOffset.seed_among, among);
+    this.#write(SharedOffset.seed_outer, 0);
   }
 
-  setUnseed(root: number | 'all'): void {
+  /** For whose sake the process was followed already; 0 nobody's. */
+  get seedOuter(): number {
+    return this.#words[SharedOffset.seed_outer / 4] as number;
+  }
+
+  /** The iterator forgets those that were followed for a process, or gives them to its heir. */
+  setUnseed(root: number | 'all', heir = 0): void {
     if (root === 'all') this.#write(SharedOffset.unseed_root, 0xffff_ffff, 0xffff_ffff);
     else this.#write(SharedOffset.unseed_root, root);
+    this.#write(SharedOffset.unseed_heir, heir);
   }
 
   /** What the CPUs were at, and where threads were, is stale after a time without events. */
