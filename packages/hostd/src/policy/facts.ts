@@ -35,6 +35,8 @@ export interface WaitEndFact {
   cancelled?: boolean | undefined;
   /** A window of it was open then; absent: as planned. */
   armed?: boolean | undefined;
+  /** How much of it was armed, where the budget refused a part of what was planned; absent: as planned. */
+  heldUs?: Micros | undefined;
 }
 
 /** What a wakeup cost, for the planner's measured benefit. */

@@ -53,6 +53,7 @@ interface Phase {
 interface OpenWait {
   readonly session: string;
   readonly user: UserPolicy;
+  readonly cgroup: string;
   readonly at: Micros;
   readonly kind: string;
   readonly key: string;
@@ -64,6 +65,10 @@ interface OpenWait {
   windows: readonly PlannedWindow[];
   /** Armed by earlier plans of this wait, and not yet accounted for. */
   armedUs: Micros;
+  /** Accounted for. */
+  settledUs: Micros;
+  /** Of all that, what the budget refused. */
+  refusedUs: Micros;
   /** By signal; made when the first comes, as most waits have none. */
   phases: Map<string, Phase> | undefined;
   stream: Stream | undefined;
@@ -112,14 +117,15 @@ class LearnedPolicy implements LearningPolicy {
   }
 
   waitStarted(fact: WaitFact): Plan {
-    const { wait, session, kind, key, at } = fact;
-    const user = this.#user(fact.payer.user);
+    const { wait, session, payer, kind, key, at } = fact;
+    const user = this.#user(payer.user);
     const streams = fact.stream === true;
     const prediction = user.predictor.start(session, kind, streams ? `${key}\0first` : key, fact.inputTokens);
     const gate = user.gate(prediction.cls.id, this.#random());
     const open: OpenWait = {
       session,
       user,
+      cgroup: payer.cgroup,
       at,
       kind,
       key,
@@ -128,6 +134,8 @@ class LearnedPolicy implements LearningPolicy {
       streams,
       windows: [],
       armedUs: 0,
+      settledUs: 0,
+      refusedUs: 0,
       phases: undefined,
       stream: undefined,
     };
@@ -135,7 +143,7 @@ class LearnedPolicy implements LearningPolicy {
     if (forgotten) settle(forgotten, at - forgotten.at);
     if (open.gate === 'no_benefit') return { wait, windows: [], reason: open.gate };
     const deadline = deadlineWindow(at, fact.deadline, this.#config.leadUs);
-    open.windows = user.afford(deadline ? [deadline] : user.plan(prediction));
+    open.windows = user.afford(deadline ? [deadline] : user.plan(prediction, payer.cgroup));
     if (open.gate) return { wait, windows: [], reason: open.gate };
     if (open.windows.length === 0) return { wait, windows: [], reason: 'dispersed' };
     return { wait, windows: open.windows, reason: gate ?? (deadline ? 'deadline' : 'predicted') };
@@ -155,17 +163,19 @@ class LearnedPolicy implements LearningPolicy {
       const imminent = { arm: elapsed, disarm: elapsed + EXIT_WINDOW_US };
       return this.#replan(wait, open, elapsed, [imminent], 'predicted');
     }
-    const windows = shiftWindows(open.user.plan(phase.prediction), elapsed, elapsed);
+    const windows = shiftWindows(open.user.plan(phase.prediction, open.cgroup), elapsed, elapsed);
     return this.#replan(wait, open, elapsed, windows, windows.length > 0 ? 'predicted' : 'dispersed');
   }
 
-  waitEnded({ wait, at, cancelled, armed = true }: WaitEndFact): void {
+  waitEnded({ wait, at, cancelled, armed = true, heldUs }: WaitEndFact): void {
     const open = this.#open.peek(wait);
     if (!open) return;
     this.#open.delete(wait);
     const us = at - open.at;
     if (!isLength(us)) return;
     if (this.#costs) this.#compare(wait, open, us, armed);
+    if (heldUs !== undefined) open.refusedUs = Math.max(0, plannedWithin(open, us) - heldUs);
+    open.user.refused(open.cgroup, us, open.refusedUs);
     // What was given up says nothing of how long such waits last.
     if (cancelled) {
       settle(open, us);
@@ -262,7 +272,7 @@ class LearnedPolicy implements LearningPolicy {
     const window = open.stream.token(elapsed);
     if (!window) return undefined;
     // Tokens must come often enough for what an armed microsecond costs now.
-    const worth = open.stream.logHazard > open.user.price.log;
+    const worth = open.stream.logHazard > open.user.logPrice(open.cgroup);
     return this.#replan(wait, open, elapsed, worth ? [window] : [], 'stream');
   }
 
@@ -301,10 +311,16 @@ function settle(open: OpenWait, us: Micros): void {
   if (isLength(us)) open.user.price.settle(us - (open.stream?.firstAt ?? 0), takeArmed(open, us));
 }
 
-/** What the plans have armed until `elapsed` and since the last account. */
+/** What the plans would arm of a wait's first `us`. */
+function plannedWithin(open: OpenWait, us: Micros): Micros {
+  return open.gate ? 0 : open.settledUs + open.armedUs + armedWithin(open.windows, us);
+}
+
+/** What was armed until `elapsed` and since the last account, as far as it is known not to have been refused. */
 function takeArmed(open: OpenWait, elapsed: Micros): Micros {
-  const armed = open.gate ? 0 : open.armedUs + armedWithin(open.windows, elapsed);
+  const armed = plannedWithin(open, elapsed) - open.settledUs;
+  open.settledUs += armed;
   open.armedUs = 0;
   open.windows = shiftWindows(open.windows, 0, elapsed);
-  return armed;
+  return Math.max(0, armed - open.refusedUs);
 }

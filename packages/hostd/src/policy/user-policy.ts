@@ -3,6 +3,7 @@ import type { PolicyConfig } from './config.ts';
 import type { PlannedWindow, PlanReason } from './facts.ts';
 import { Benefit } from './plan/benefit.ts';
 import { Price } from './plan/price.ts';
+import { Scarcity } from './plan/scarcity.ts';
 import { Cadence } from './plan/stream.ts';
 import { cutToCredit, planWindows } from './plan/windows.ts';
 import { BINS } from './predict/grid.ts';
@@ -17,11 +18,18 @@ export interface ClassExtras {
   sinceRetry: number;
 }
 
+/** Cgroups of one user whose budgets are told apart, of those that refused something of late. */
+const MAX_SCARCE = 64;
+/** What is left of a shadow price that is as good as none. */
+const LEAST_LOG = 0.01;
+
 /** All that is learned of one user's waits. Nothing of it is seen by another user. */
 export class UserPolicy {
   readonly predictor: Predictor;
   readonly price: Price;
   readonly extras: Recents<number, ClassExtras>;
+  /** By cgroup: each has a budget of its own. */
+  readonly #scarce = new Recents<string, Scarcity>(MAX_SCARCE);
   readonly hazards = new Float64Array(BINS + 1);
   #config: PolicyConfig;
 
@@ -36,10 +44,27 @@ export class UserPolicy {
   }
 
   /** Windows of a wait, or of the rest of it, from when it is predicted. */
-  plan(prediction: Prediction): PlannedWindow[] {
+  plan(prediction: Prediction, cgroup: string): PlannedWindow[] {
     if (this.#config.armedShare >= 1) return [{ arm: 0, disarm: Number.POSITIVE_INFINITY }];
     this.predictor.predict(prediction, this.hazards);
-    return planWindows(this.hazards, this.price.log, this.#config);
+    return planWindows(this.hazards, this.logPrice(cgroup), this.#config);
+  }
+
+  /** Log of the wakeups that an armed microsecond must promise in a cgroup. */
+  logPrice(cgroup: string): number {
+    const scarce = this.#scarce.size > 0 ? this.#scarce.use(cgroup) : undefined;
+    return this.price.log + (scarce?.log ?? 0);
+  }
+
+  /** A wait in a cgroup has ended after `us`, and its budget has refused so much of what was planned. */
+  refused(cgroup: string, us: Micros, refusedUs: Micros): void {
+    if (refusedUs <= 0 && this.#scarce.size === 0) return;
+    const known = this.#scarce.peek(cgroup);
+    if (refusedUs <= 0 && !known) return;
+    const scarce = known ?? new Scarcity();
+    scarce.settle(us, refusedUs, this.#config.armedShare);
+    if (scarce.log < LEAST_LOG) this.#scarce.delete(cgroup);
+    else if (!known) this.#scarce.set(cgroup, scarce);
   }
 
   /** Nothing is planned that this user's credit could not pay, less what the wait has spent already. */

@@ -6,7 +6,13 @@ import fc from 'fast-check';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { createGuardController, type MachineGuards } from '../guards/index.ts';
 import { type FixtureTree, fixtureTree } from '../kernel/fixture-tree.testkit.ts';
-import { type BudgetConfig, createBudget, createPolicy, defaultPolicyConfig } from '../policy/index.ts';
+import {
+  type BudgetConfig,
+  createBudget,
+  createPolicy,
+  defaultPolicyConfig,
+  type Policy,
+} from '../policy/index.ts';
 import { type Claimant, Claims } from './claims.ts';
 import { Deadlines } from './deadlines.ts';
 import { Windows } from './windows.ts';
@@ -15,6 +21,7 @@ import { Windows } from './windows.ts';
 interface Rig {
   windows: Windows;
   guards: MachineGuards;
+  policy: Policy;
   /** Weighted armed milliseconds so far, from what was written. */
   armed(): number;
   close(): void;
@@ -83,6 +90,7 @@ async function rig(cpusOf: () => number[] = () => [0]): Promise<Rig> {
   return {
     windows,
     guards,
+    policy,
     armed() {
       let open = 0;
       for (const from of since.values()) open += (monotonicMicros() - from) / 1000;
@@ -147,6 +155,26 @@ describe('windows', () => {
     expect(refused.length).toBeGreaterThan(0);
     expect(refused[0]).toMatchObject({ reason: expect.stringMatching(/budget|degraded/) });
     expect(refused[0]?.retryMs).toBeGreaterThan(0);
+    close();
+  });
+
+  it('tell the policy what became of a wait: whether a window was open, and how much was held where the budget refused', async () => {
+    const { windows, policy, close } = await rig();
+    const ended = vi.spyOn(policy, 'waitEnded');
+    const one = claimant('s1');
+    const wait = async (id: number, ms: number) => {
+      windows.waitStarted(one, waitFrame(id, { kind: 'tool', key: 'sleep' }));
+      await vi.advanceTimersByTimeAsync(ms);
+      windows.waitEnded(one, { type: 'wait_end', id, at: monotonicMicros() });
+      return ended.mock.lastCall?.[0];
+    };
+    expect(await wait(1, 20)).toMatchObject({ armed: true, heldUs: undefined });
+    const cut = await wait(2, 200);
+    expect(cut?.armed).toBe(false);
+    expect(cut?.heldUs).toBeGreaterThan(0);
+    expect(cut?.heldUs).toBeLessThan(100_000);
+    windows.pause();
+    expect(await wait(3, 20)).toMatchObject({ armed: false, heldUs: undefined });
     close();
   });
 

@@ -146,7 +146,16 @@ export class Windows {
     const open = armed || this.#active.has(claimant.id);
     if (!frame.cancelled) this.#renewActive(wait);
     this.#forget(wait, frame.at);
-    this.#options.policy.waitEnded({ wait: wait.name, at: frame.at, cancelled: frame.cancelled, armed });
+    // A pause says nothing of what the budget can pay.
+    const cut = wait.refused !== undefined && wait.refused.reason !== 'paused';
+    const heldUs = cut ? wait.armedUs : undefined;
+    this.#options.policy.waitEnded({
+      wait: wait.name,
+      at: frame.at,
+      cancelled: frame.cancelled,
+      armed,
+      heldUs,
+    });
     return {
       wait: wait.name,
       session: claimant.id,
