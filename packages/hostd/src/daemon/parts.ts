@@ -6,8 +6,8 @@ import { OwnPlacement } from '../kernel/own-placement.ts';
 import { PowerConditionsReader } from '../kernel/power-conditions.ts';
 import type { Recorder } from '../kernel/recorder.ts';
 import { EventKind } from '../kernel/slice.ts';
-import { ThreadCpus } from '../kernel/thread-cpus.ts';
 import { ownThreads, threadRole } from '../kernel/threads.ts';
+import { WakeupCpus } from '../kernel/wakeup-cpus.ts';
 import { type ConfigurableBudget, createBudget, createPolicy, type LearningPolicy } from '../policy/index.ts';
 import { Claims } from '../session/claims.ts';
 import type { DeadlineTimer } from '../session/deadline-timer.ts';
@@ -81,7 +81,6 @@ export async function makeParts(config: HostdConfig, options: PartsOptions): Pro
     ...(config.recorder.events === 'all' && { events: Object.values(EventKind) }),
   });
   await guards.guardianReady;
-  guards.onEvent = (event) => ledger.guardEvent(event);
   const stats = new SlowpathStats();
   const attribution = new Attribution({
     isCovered: (cpu, at) => ledger.armed.isCovered(cpu, at),
@@ -94,19 +93,20 @@ export async function makeParts(config: HostdConfig, options: PartsOptions): Pro
   const budget = createBudget(config.budget);
   const conditions = new PowerConditionsReader();
   const thrift = new Thrift({ budget, parts: config.budget.parts, read: () => conditions.read(), now });
-  const threads = new ThreadCpus();
+  const wakeupCpus = new WakeupCpus(recorder);
   const claims = new Claims({
     budget,
     guards,
     now,
-    cpusOf: (tgid, tid, at) => {
-      const { home, completion } = recorder.lastCpu(tid);
-      return cpusOf(home >= 0 ? home : threads.lastCpu(tgid, tid, at), completion);
-    },
+    cpusOf: (tgid, tid, at, slept) => wakeupCpus.of(tgid, tid, at, slept),
     idleLatencyUs: config.guards.idleLatencyUs,
   });
   const activeWindowUs = config.policy.activeWindowMs * 1000;
   const windows = new Windows({ policy, claims, guards, deadlines, now, activeWindowUs });
+  guards.onEvent = (event) => {
+    ledger.guardEvent(event);
+    if (event.type === 'void') windows.voided(event.by);
+  };
   const reports = new Reports({ recorder, attribution, sessions, deadlines, now });
   recorder.onPressure = () => reports.drain();
   deadlines.onFired = () => {
@@ -171,12 +171,6 @@ const timerFor =
     }
   };
 
-/** Home, where the thread last ran, and where its last completion was handled, if that is another CPU. */
-function cpusOf(home: number, completion: number): number[] {
-  if (home < 0) return [];
-  return completion >= 0 && completion !== home ? [home, completion] : [home];
-}
-
 /** Whose business a bucket's state is: of a cgroup's, its sessions are told themselves. */
 function ownerOf(bucket: string): number {
   if (bucket === 'host') return EVERYONE;
@@ -235,6 +229,7 @@ function tell(parts: Parts, log: Log): void {
       if (bucket === 'host' || session.buckets.includes(bucket)) session.sendAlong(budgetFrame(change));
   };
   thrift.onChange = (part, reasons) => {
+    windows.lookAgain();
     events.emit(() => ({ type: 'thrift', uid: EVERYONE, part, reasons, at: now() }));
     log(`budgets refill at ${part * 100} %${reasons.length > 0 ? `: ${reasons.join('; ')}` : ''}`);
   };

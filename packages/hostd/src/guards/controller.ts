@@ -98,6 +98,10 @@ export class LeaseController implements GuardController {
     return this.#windows.has(id) ? hold : refused(id);
   }
 
+  holds(hold: Hold): boolean {
+    return this.#windows.has(hold.id);
+  }
+
   extend(hold: Hold, expiresAt: number): void {
     const window = this.#windows.get(hold.id);
     if (!window || !Number.isFinite(expiresAt)) return;

@@ -133,7 +133,10 @@ export interface GuardController {
   readonly availability: readonly Availability[];
   /** Tokens for each armed millisecond that `arm` would cost. */
   price(window: WindowRequest): number;
+  /** What it holds of what was asked for: {@link holds} says whether that is anything. */
   arm(window: WindowRequest): Hold;
+  /** Whether anything is held because of it, still: its lease may have run out, or have been voided. */
+  holds(hold: Hold): boolean;
   extend(hold: Hold, expiresAt: number): void;
   release(hold: Hold): void;
   releaseOwner(owner: string): void;

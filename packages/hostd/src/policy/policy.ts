@@ -17,8 +17,12 @@ export interface Policy {
 
 /** Pays for armed CPU time. Nested token buckets: host → user → cgroup. Tokens are weighted armed CPU-milliseconds. */
 export interface Budget {
-  /** May `tokens` be reserved now? All buckets on the way are charged, or none. */
-  request(payer: Payer, tokens: number, now: Micros): Grant;
+  /**
+   * May `tokens` be reserved now? All buckets on the way are charged, or none.
+   * @param least where this is less than `tokens`, no more than a quarter of the smallest bucket on the way is granted
+   *   at once, and no less than this: a bucket never holds what is more than its capacity
+   */
+  request(payer: Payer, tokens: number, now: Micros, least?: number): Grant;
   /**
    * Takes what was spent without having been granted (a lease held for longer than paid for, for a timer was late).
    * Buckets may owe: nothing is granted until refill has made it good.

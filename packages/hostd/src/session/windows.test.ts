@@ -1,147 +1,61 @@
-import { mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { monotonicMicros } from '@prewake/sdk/protocol';
 import fc from 'fast-check';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
-import { createGuardController, type MachineGuards } from '../guards/index.ts';
-import { type FixtureTree, fixtureTree } from '../kernel/fixture-tree.testkit.ts';
+import { createPolicy, defaultPolicyConfig } from '../policy/index.ts';
+import type { Claimant } from './claims.ts';
 import {
-  type BudgetConfig,
-  createBudget,
-  createPolicy,
-  defaultPolicyConfig,
-  type Policy,
-} from '../policy/index.ts';
-import { type Claimant, Claims } from './claims.ts';
-import { Deadlines } from './deadlines.ts';
-import { Windows } from './windows.ts';
+  budgetOf,
+  claimant,
+  FAKED,
+  planned,
+  type WindowsRig,
+  type WindowsRigOptions,
+  waitEnd,
+  waitFrame,
+  windowsRig,
+} from './windows.testkit.ts';
 
-/** Real windows, budget, policy, leases and journal on a tree of ordinary files, in virtual time. */
-interface Rig {
-  windows: Windows;
-  guards: MachineGuards;
-  policy: Policy;
-  /** Weighted armed milliseconds so far, from what was written. */
-  armed(): number;
-  close(): void;
-}
-
-const LIMIT: BudgetConfig = {
+const LIMIT = budgetOf({
   host: { refillPerSecond: 60, capacity: 90 },
   user: { refillPerSecond: 50, capacity: 60 },
-  users: {},
   cgroup: { refillPerSecond: 50, capacity: 60 },
-  cgroups: [],
-  weights: {},
-  parts: { thermal: 0.25, battery: 0.5, powerSaver: 0 },
-  maxBuckets: 1000,
-};
+});
 
-let tree: FixtureTree;
-let dir: string;
-
+const open: WindowsRig[] = [];
 beforeEach(() => {
-  vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout', 'hrtime', 'performance'] });
-  tree = fixtureTree();
-  dir = mkdtempSync(join(tmpdir(), 'prewake-windows-'));
+  vi.useFakeTimers({ toFake: [...FAKED] });
 });
 afterEach(() => {
+  for (const one of open.splice(0)) one.close();
   vi.useRealTimers();
-  tree[Symbol.dispose]();
-  rmSync(dir, { recursive: true, force: true });
 });
 
-async function rig(cpusOf: () => number[] = () => [0]): Promise<Rig> {
-  const guards = await createGuardController({
-    root: tree.root,
-    runtimeDir: dir,
-    guardian: false,
-    config: { frequency: 'off', scheduler: 'off', timer: 'off' },
-    clock: {
-      now: monotonicMicros,
-      suspended: () => 0,
-      after(ms, callback) {
-        const timer = setTimeout(callback, ms);
-        return () => clearTimeout(timer);
-      },
-    },
-  });
-  const since = new Map<string, number>();
-  let total = 0;
-  guards.onEvent = (event) => {
-    if (event.type !== 'armed' && event.type !== 'released') return;
-    const target = JSON.stringify(event.target);
-    const from = since.get(target);
-    if (event.type === 'armed') since.set(target, from ?? event.at);
-    else if (from !== undefined) {
-      total += (event.at - from) / 1000;
-      since.delete(target);
-    }
-  };
-  const deadlines = new Deadlines(monotonicMicros);
-  const policy = createPolicy({ ...defaultPolicyConfig, armedShare: 1, holdout: 0 }, { random: () => 0.5 });
-  const budget = createBudget(LIMIT);
-  const claims = new Claims({ budget, guards, now: monotonicMicros, cpusOf, idleLatencyUs: 0 });
-  const windows = new Windows({
-    ...{ policy, claims, guards, deadlines, now: monotonicMicros },
-    activeWindowUs: 2000,
-  });
-  return {
-    windows,
-    guards,
-    policy,
-    armed() {
-      let open = 0;
-      for (const from of since.values()) open += (monotonicMicros() - from) / 1000;
-      return total + open;
-    },
-    close() {
-      deadlines.close();
-      guards.close();
-    },
-  };
+async function rig(options: WindowsRigOptions = {}): Promise<WindowsRig> {
+  const made = await windowsRig({ budget: LIMIT, ...options });
+  open.push(made);
+  return made;
 }
 
-const claimant = (id: string): Claimant => ({
-  id,
-  payer: { user: 1000, cgroup: '/agents' },
-  task: () => ({ tgid: process.pid, tid: process.pid, startTime: '1' }),
-});
-const waitFrame = (id: number, fields: object = {}) => ({
-  type: 'wait' as const,
-  id,
-  step: '0000000000000001',
-  kind: 'timer',
-  key: 'k',
-  at: monotonicMicros(),
-  ...fields,
-});
-const limitCpu0 = () => tree.get('sys/devices/system/cpu/cpu0/power/pm_qos_resume_latency_us');
+const ms = (count: number) => vi.advanceTimersByTimeAsync(count);
 
 describe('windows', () => {
   it('arm shortly before a known deadline, hold through the active window, and let go', async () => {
-    const { windows, guards, close } = await rig();
+    const { windows, guards, limit } = await rig();
     const one = claimant('s1');
     windows.waitStarted(one, waitFrame(1, { deadline: monotonicMicros() + 50_000 }));
-    expect(limitCpu0()).toBe('0');
+    expect(limit(0)).toBe('0');
     await vi.advanceTimersByTimeAsync(49);
-    expect(limitCpu0()).toBe('n/a');
+    expect(limit(0)).toBe('n/a');
     await vi.advanceTimersByTimeAsync(1);
     windows.waitEnded(one, { type: 'wait_end', id: 1, at: monotonicMicros() });
-    expect(limitCpu0()).toBe('n/a');
+    expect(limit(0)).toBe('n/a');
     await vi.advanceTimersByTimeAsync(5);
-    expect(limitCpu0()).toBe('0');
+    expect(limit(0)).toBe('0');
     expect(guards.leases()).toEqual([]);
-    close();
   });
 
   it('a wait that never ends is let go when the budget is dry, with a reason and a time to try again', async () => {
-    const { windows, armed, close } = await rig();
-    const refused: { reason: string; retryMs: number }[] = [];
-    windows.onEvent = (event) => {
-      if (event.type === 'refused') refused.push(event.grant);
-    };
+    const { windows, armed, events } = await rig();
     const endless = claimant('s1');
     for (let id = 1; id <= 20; id++) {
       windows.waitStarted(endless, waitFrame(id, { kind: 'tool', key: 'sleep' }));
@@ -152,20 +66,21 @@ describe('windows', () => {
     const before = armed();
     await vi.advanceTimersByTimeAsync(60_000);
     expect(armed() - before).toBeLessThanOrEqual(60 + 60 * 50);
+    const refused = events.flatMap((event) => (event.type === 'refused' ? [event.grant] : []));
     expect(refused.length).toBeGreaterThan(0);
     expect(refused[0]).toMatchObject({ reason: expect.stringMatching(/budget|degraded/) });
     expect(refused[0]?.retryMs).toBeGreaterThan(0);
-    close();
   });
 
   it('tell the policy what became of a wait: whether a window was open, and how much was held where the budget refused', async () => {
-    const { windows, policy, close } = await rig();
+    const policy = createPolicy({ ...defaultPolicyConfig, armedShare: 1, holdout: 0 }, { random: () => 0.5 });
     const ended = vi.spyOn(policy, 'waitEnded');
+    const { windows } = await rig({ policy });
     const one = claimant('s1');
-    const wait = async (id: number, ms: number) => {
+    const wait = async (id: number, lasts: number) => {
       windows.waitStarted(one, waitFrame(id, { kind: 'tool', key: 'sleep' }));
-      await vi.advanceTimersByTimeAsync(ms);
-      windows.waitEnded(one, { type: 'wait_end', id, at: monotonicMicros() });
+      await ms(lasts);
+      windows.waitEnded(one, waitEnd(id));
       return ended.mock.lastCall?.[0];
     };
     expect(await wait(1, 20)).toMatchObject({ armed: true, heldUs: undefined });
@@ -175,28 +90,255 @@ describe('windows', () => {
     expect(cut?.heldUs).toBeLessThan(100_000);
     windows.pause();
     expect(await wait(3, 20)).toMatchObject({ armed: false, heldUs: undefined });
-    close();
   });
 
-  it('pause releases at once and arms nothing until resume', async () => {
-    const { windows, guards, close } = await rig();
+  it('pause releases at once and arms nothing until resume, which takes up every wait', async () => {
+    const { windows, limit, guards } = await rig({
+      budget: budgetOf(),
+      policy: planned({ windows: [[0, 60_000]] }),
+    });
     const one = claimant('s1');
-    windows.waitStarted(one, waitFrame(1, { deadline: monotonicMicros() + 1000 }));
-    await vi.advanceTimersByTimeAsync(1);
-    expect(limitCpu0()).toBe('n/a');
+    windows.waitStarted(one, waitFrame(1));
+    expect(limit(0)).toBe('n/a');
     windows.pause();
-    expect(limitCpu0()).toBe('0');
-    windows.waitStarted(one, waitFrame(2, { deadline: monotonicMicros() + 1000 }));
-    await vi.advanceTimersByTimeAsync(5);
-    expect(limitCpu0()).toBe('0');
-    windows.resume();
-    windows.waitStarted(one, waitFrame(3, { deadline: monotonicMicros() + 1000 }));
-    await vi.advanceTimersByTimeAsync(1);
-    expect(limitCpu0()).toBe('n/a');
-    windows.sessionEnded(one, [1, 2, 3]);
-    expect(limitCpu0()).toBe('0');
+    expect(limit(0)).toBe('0');
+    windows.waitStarted(one, waitFrame(2));
+    await ms(5000);
+    // What asks again all the time would be granted now and then, were it not paused.
     expect(guards.leases()).toEqual([]);
-    close();
+    expect(limit(0)).toBe('0');
+    windows.resume();
+    expect(guards.leases().map(({ reason }) => reason)).toEqual(['predicted s1/1', 'predicted s1/2']);
+    windows.sessionEnded(one, [1, 2]);
+    expect(limit(0)).toBe('0');
+    expect(guards.leases()).toEqual([]);
+  });
+
+  it('a pause that ends before a window is due has cost it nothing', async () => {
+    const { windows, limit } = await rig();
+    windows.waitStarted(claimant('s1'), waitFrame(1, { deadline: monotonicMicros() + 50_000 }));
+    windows.pause();
+    await ms(10);
+    windows.resume();
+    await ms(35);
+    expect(limit(0)).toBe('0');
+    await ms(4);
+    expect(limit(0)).toBe('n/a');
+  });
+
+  it('a wait has all its windows', async () => {
+    const { windows, limit } = await rig({
+      policy: planned({
+        windows: [
+          [10, 20],
+          [40, 50],
+        ],
+      }),
+    });
+    windows.waitStarted(claimant('s1'), waitFrame(1));
+    const seen: string[] = [];
+    for (let at = 5; at < 65; at += 10) {
+      await ms(at === 5 ? 5 : 10);
+      seen.push(limit(0));
+    }
+    expect(seen).toEqual(['0', 'n/a', '0', '0', 'n/a', '0']);
+  });
+
+  it('a window that is refused is tried again in its time, and does not keep the next from its own', async () => {
+    const { windows, limit, budget, events } = await rig({
+      policy: planned({
+        windows: [
+          [1000, 1050],
+          [20_000, 20_050],
+          [40_000, 50_000],
+        ],
+      }),
+    });
+    const one = claimant('s1');
+    windows.waitStarted(one, waitFrame(1));
+    await ms(990);
+    budget.charge(one.payer, 58, monotonicMicros());
+    await ms(20);
+    expect(limit(0)).toBe('0');
+    expect(events.map(({ type }) => type)).toEqual(['planned', 'refused', 'planned']);
+    await ms(19_020);
+    expect(limit(0)).toBe('n/a');
+    await ms(19_960);
+    budget.charge(one.payer, 58, monotonicMicros());
+    await ms(20);
+    const armedAt = () => events.flatMap((event) => (event.type === 'armed' ? [event.at] : []));
+    expect(armedAt()).toHaveLength(1);
+    // A quarter of what it holds is to be there again: for a bucket of 60 and 50 a second, in a third of a second.
+    await ms(300);
+    expect(armedAt()).toHaveLength(2);
+  });
+
+  it('a window that was cut goes on when there is enough again', async () => {
+    const { windows, limit, events } = await rig({ policy: planned({ windows: [[0, 60_000]] }) });
+    windows.waitStarted(claimant('s1'), waitFrame(1));
+    await ms(200);
+    expect(limit(0)).toBe('0');
+    const types = () => events.map(({ type }) => type);
+    expect(types()).toEqual(['armed', 'released', 'refused']);
+    await ms(400);
+    expect(types().slice(3, 4)).toEqual(['armed']);
+  });
+
+  it('a window costs what its buckets can hold, bit by bit, also where they are small', async () => {
+    const { windows, armed, events } = await rig({
+      tree: { policies: [[0], [1]] },
+      guards: { frequency: 'auto' },
+      cpusOf: () => [0, 1],
+      budget: budgetOf({ cgroup: { refillPerSecond: 20, capacity: 200 } }),
+      policy: planned({ windows: [[0, 600_000]] }),
+    });
+    windows.waitStarted(claimant('s1'), waitFrame(1));
+    await ms(60_000);
+    const before = armed();
+    await ms(60_000);
+    // Four controls for 2.67 tokens a millisecond: 7.5 ms of each a second.
+    expect(armed() - before).toBeGreaterThan(0.8 * 4 * 7.5 * 60);
+    for (const event of events)
+      if (event.type === 'refused') expect(event.grant.retryMs).toBeLessThanOrEqual(10_000);
+  });
+
+  it('what was refused while budgets were cut to nothing is tried again when they are not', async () => {
+    const { windows, limit, budget } = await rig({ policy: planned({ windows: [[0, 600_000]] }) });
+    budget.setPart(0, monotonicMicros());
+    windows.waitStarted(claimant('s1'), waitFrame(1));
+    await ms(10_000);
+    expect(limit(0)).toBe('0');
+    budget.setPart(1, monotonicMicros());
+    windows.lookAgain();
+    expect(limit(0)).toBe('n/a');
+  });
+
+  it('a signal moves the windows: one goes on, one is shut, one is opened', async () => {
+    const { windows, limit, guards } = await rig({
+      policy: planned(
+        { windows: [[0, 20]] },
+        { windows: [[0, 40]] },
+        { windows: [] },
+        { windows: [[50, 60]] },
+      ),
+    });
+    const one = claimant('s1');
+    const signal = () =>
+      windows.signal(one, { type: 'signal', wait: 1, signal: 'headers', at: monotonicMicros() });
+    windows.waitStarted(one, waitFrame(1));
+    const [lease] = guards.leases();
+    await ms(10);
+    signal();
+    await ms(15);
+    expect(guards.leases()[0]?.id).toBe(lease?.id);
+    signal();
+    expect(limit(0)).toBe('0');
+    signal();
+    await ms(20);
+    expect(limit(0)).toBe('0');
+    await ms(10);
+    expect(limit(0)).toBe('n/a');
+  });
+
+  it('the CPU of the last completion is armed along with home', async () => {
+    const { windows, limit } = await rig({ cpusOf: () => [1, 0], policy: planned({ windows: [[0, 10]] }) });
+    windows.waitStarted(claimant('s1'), waitFrame(1));
+    expect([limit(0), limit(1)]).toEqual(['n/a', 'n/a']);
+  });
+
+  it('asks whether a thread may still run at home where it has slept since its hint, and not on the hint’s own way', async () => {
+    const asked: boolean[] = [];
+    const { windows, limit } = await rig({
+      cpusOf: (_tgid, _tid, _now, slept) => {
+        asked.push(slept);
+        return slept ? [1] : [0];
+      },
+      policy: planned({ windows: [[0, 10]] }, { windows: [[30, 40]] }),
+    });
+    windows.waitStarted(claimant('s1'), waitFrame(1));
+    expect(asked).toEqual([false]);
+    windows.waitStarted(claimant('s2'), waitFrame(2));
+    await ms(35);
+    expect([limit(0), limit(1)]).toEqual(['0', 'n/a']);
+    expect(asked.at(-1)).toBe(true);
+  });
+
+  it('where nothing can be held nothing is paid, and no window was open', async () => {
+    const { windows, limit, guards, budget, events } = await rig({
+      guards: { cpus: [1] },
+      budget: budgetOf(),
+      policy: planned({ windows: [[0, 10_000]] }),
+    });
+    const one = claimant('s1');
+    const tokens = () => budget.snapshot(monotonicMicros())[0]?.tokens;
+    const before = tokens();
+    windows.waitStarted(one, waitFrame(1));
+    await ms(500);
+    expect(tokens()).toBe(before);
+    expect(events).toEqual([]);
+    // Looked at again now and then.
+    guards.configure({ frequency: 'off', scheduler: 'off', timer: 'off' });
+    await ms(600);
+    expect(limit(0)).toBe('n/a');
+    expect(events.map(({ type }) => type)).toEqual(['armed']);
+  });
+
+  it('what was voided is paid for no longer, and armed again only after a while', async () => {
+    const { tree, windows, limit, budget, guards, events, voids } = await rig({
+      budget: budgetOf({ host: { refillPerSecond: 0, capacity: 1e6 } }),
+      policy: planned({ windows: [[0, 60_000]] }),
+    });
+    const one = claimant('s1');
+    const host = () => budget.snapshot(monotonicMicros())[0]?.tokens as number;
+    windows.waitStarted(one, waitFrame(1));
+    await ms(1000);
+    // A changed governor voids all leases.
+    tree.set('sys/devices/system/cpu/cpuidle/current_governor', 'teo');
+    await ms(300);
+    expect([limit(0), guards.leases().length]).toEqual(['0', 0]);
+    const released = events.at(-1);
+    expect(released).toMatchObject({ type: 'released', at: voids[0] });
+    expect(1e6 - host()).toBeCloseTo(released?.type === 'released' ? released.armedUs / 1000 : 0, 3);
+    const outcome = windows.waitEnded(one, waitEnd(1, true));
+    expect(outcome).toMatchObject({ armed: false, open: false, armedUs: (1e6 - host()) * 1000 });
+    windows.waitStarted(one, waitFrame(2));
+    expect(limit(0)).toBe('n/a');
+    tree.set('sys/devices/system/cpu/cpuidle/current_governor', 'menu');
+    await ms(300);
+    expect(limit(0)).toBe('0');
+    await ms(1000);
+    expect(limit(0)).toBe('n/a');
+  });
+
+  it('how late a window is armed is told by when it was', async () => {
+    let now = 0;
+    const { windows, events } = await rig({
+      // What takes time on the way, here the look for the CPU.
+      cpusOf: () => {
+        vi.advanceTimersByTime(3);
+        now = monotonicMicros();
+        return [0];
+      },
+      policy: planned({ windows: [[0, 100]] }),
+    });
+    const frame = waitFrame(1);
+    windows.waitStarted(claimant('s1'), frame);
+    expect(events[0]).toMatchObject({ type: 'armed', at: now, lateUs: now - frame.at });
+  });
+
+  it('when to try again is told as of the end of the wait', async () => {
+    const { windows, budget } = await rig({ policy: planned({ windows: [[0, 60_000]] }) });
+    const one = claimant('s1');
+    budget.charge(one.payer, 59, monotonicMicros());
+    windows.waitStarted(one, waitFrame(1));
+    await ms(100);
+    const outcome = windows.waitEnded(one, waitEnd(1));
+    // 14 tokens were missing, at 50 a second.
+    expect(outcome).toMatchObject({
+      reason: 'budget',
+      armed: false,
+      refused: { reason: 'budget', retryMs: 180 },
+    });
   });
 
   it('no client arms more than its bucket allows, however it behaves', async () => {
@@ -224,7 +366,7 @@ describe('windows', () => {
         fc.nat(2),
         async (actions, spread) => {
           const cpus = [[0], [1], [0, 1]][spread] as number[];
-          const { windows, armed, close } = await rig(() => cpus);
+          const { windows, armed, close } = await rig({ cpusOf: () => cpus });
           const began = monotonicMicros();
           const open: { claimant: Claimant; id: number }[] = [];
           let id = 0;

@@ -1,6 +1,7 @@
 import type { Micros, SignalFrame, WaitEndFrame, WaitFrame } from '@prewake/sdk/protocol';
 import type { GuardController } from '../guards/guard.ts';
 import type { Plan, PlannedWindow, PlanReason, Policy } from '../policy/index.ts';
+import { ActiveWindows } from './active-windows.ts';
 import type { Claim, Claimant, Claims, Refusal } from './claims.ts';
 import { type Deadline, type Deadlines, SLACK_US } from './deadlines.ts';
 
@@ -21,13 +22,13 @@ export interface WaitOutcome {
   reason: PlanReason | 'budget' | 'degraded' | 'paused' | 'active';
   /** A window of this wait was open when it ended. */
   armed: boolean;
-  /** That, or the session's active window. */
+  /** That, or its thread's active window. */
   open: boolean;
   /** Armed within the wait, microseconds. */
   armedUs: number;
   waitUs: number;
   cancelled: boolean;
-  /** The last refusal, where there was one. */
+  /** The last refusal, where there was one; `retryMs` is from the wait's end. */
   refused?: Refusal;
 }
 
@@ -51,6 +52,12 @@ export type WindowEvent =
 /** Tokens are asked for in chunks of armed time that double, so that a long window is cut soon after the budget is dry. */
 const FIRST_CHUNK_US = 10_000;
 const LONGEST_CHUNK_US = 100_000;
+/** A window that could not be armed, or whose guards were lost, is tried again after this long, microseconds. */
+const AGAIN_US = 1_000_000;
+
+/** What has come to a window's opening: the hint itself, the time that was planned for it, or what kept it shut is over. */
+type Occasion = 'hinted' | 'planned' | 'again';
+
 interface OpenWait {
   readonly name: string;
   readonly claimant: Claimant;
@@ -61,7 +68,7 @@ interface OpenWait {
   chunkUs: number;
   deadline: Deadline | undefined;
   armedUs: number;
-  refused: Refusal | undefined;
+  refused: { grant: Refusal; at: Micros } | undefined;
 }
 
 /**
@@ -71,11 +78,13 @@ interface OpenWait {
 export class Windows {
   readonly #options: WindowsOptions;
   readonly #waits = new Map<string, OpenWait>();
-  readonly #active = new Map<string, { claim: Claim; deadline: Deadline }>();
+  readonly #active: ActiveWindows;
   onEvent: ((event: WindowEvent) => void) | undefined;
 
   constructor(options: WindowsOptions) {
     this.#options = options;
+    const { activeWindowUs, claims, deadlines, now } = options;
+    this.#active = new ActiveWindows(claims, deadlines, now, activeWindowUs);
   }
 
   get openWaits(): number {
@@ -112,7 +121,7 @@ export class Windows {
       refused: undefined,
     };
     this.#waits.set(name, wait);
-    this.#toNextWindow(wait);
+    this.#toNextWindow(wait, 'hinted');
   }
 
   signal(claimant: Claimant, frame: SignalFrame): void {
@@ -126,12 +135,9 @@ export class Windows {
     });
     if (!plan) return;
     wait.plan = plan;
-    wait.next = 0;
     // An open window goes on where the new plan still wants one now.
     const elapsed = this.#options.now() - wait.frame.at;
-    while (wait.plan.windows[wait.next] && (wait.plan.windows[wait.next] as PlannedWindow).disarm <= elapsed)
-      wait.next++;
-    const window = wait.plan.windows[wait.next];
+    const window = skipPast(wait, elapsed);
     if (wait.claim && window && window.arm <= elapsed) this.#toEndOfChunk(wait, window);
     else {
       this.#release(wait);
@@ -143,11 +149,11 @@ export class Windows {
     const wait = this.#waits.get(`${claimant.id}/${frame.id}`);
     if (!wait) return undefined;
     const armed = wait.claim !== undefined;
-    const open = armed || this.#active.has(claimant.id);
+    const open = armed || this.#active.isOpen(claimant, wait.frame.thread);
     if (!frame.cancelled) this.#renewActive(wait);
     this.#forget(wait, frame.at);
     // A pause says nothing of what the budget can pay.
-    const cut = wait.refused !== undefined && wait.refused.reason !== 'paused';
+    const cut = wait.refused !== undefined && wait.refused.grant.reason !== 'paused';
     const heldUs = cut ? wait.armedUs : undefined;
     this.#options.policy.waitEnded({
       wait: wait.name,
@@ -159,13 +165,13 @@ export class Windows {
     return {
       wait: wait.name,
       session: claimant.id,
-      reason: armed || !wait.refused ? wait.plan.reason : wait.refused.reason,
+      reason: armed || !wait.refused ? wait.plan.reason : wait.refused.grant.reason,
       armed,
       open,
       armedUs: wait.armedUs,
       waitUs: frame.at - wait.frame.at,
       cancelled: frame.cancelled === true,
-      ...(wait.refused && { refused: wait.refused }),
+      ...(wait.refused && { refused: asOf(wait.refused, frame.at) }),
     };
   }
 
@@ -175,7 +181,7 @@ export class Windows {
       const wait = this.#waits.get(`${claimant.id}/${id}`);
       if (wait) this.#forget(wait);
     }
-    this.#endActive(claimant.id);
+    this.#active.endOf(claimant.id);
     this.#options.guards.releaseOwner(claimant.id);
     this.#options.policy.sessionEnded(claimant.id, this.#options.now());
   }
@@ -184,65 +190,98 @@ export class Windows {
   pause(): void {
     this.#options.claims.paused = true;
     for (const wait of this.#waits.values()) this.#release(wait);
-    for (const session of [...this.#active.keys()]) this.#endActive(session);
+    this.#active.endAll();
     this.#options.guards.releaseAll();
   }
 
   resume(): void {
     this.#options.claims.paused = false;
+    this.lookAgain();
   }
 
-  #toNextWindow(wait: OpenWait): void {
+  /** What was refused may be granted now: every wait that holds nothing is tried again. */
+  lookAgain(): void {
+    const now = this.#options.now();
+    for (const wait of this.#waits.values()) {
+      if (wait.claim) continue;
+      this.#options.deadlines.cancel(wait.deadline);
+      skipPast(wait, now - wait.frame.at);
+      this.#toNextWindow(wait, 'again');
+    }
+  }
+
+  /**
+   * All guards have been let go of, at the latest by then. Nothing is armed in this turn: this is told in the midst of
+   * arming, and of restoring.
+   */
+  voided(by: Micros): void {
+    const { deadlines, now } = this.#options;
+    this.#active.endAll(by);
+    for (const wait of this.#waits.values()) {
+      if (!wait.claim) continue;
+      this.#release(wait, undefined, by);
+      wait.deadline = deadlines.at(now(), () => this.#later(wait, now() + AGAIN_US));
+    }
+  }
+
+  #toNextWindow(wait: OpenWait, occasion: Occasion = 'again'): void {
     const window = wait.plan.windows[wait.next];
     if (!window || !this.#options.claims.useful) return;
     const due = wait.frame.at + window.arm;
     const now = this.#options.now();
     if (due <= now) {
-      this.#open(wait, window);
+      this.#open(wait, window, occasion);
       return;
     }
-    wait.deadline = this.#options.deadlines.at(due, () => this.#open(wait, window, true));
+    wait.deadline = this.#options.deadlines.at(due, () => this.#open(wait, window, 'planned'));
     const { claimant, frame, name } = wait;
     const cpus = () => this.#options.claims.cpusOf(claimant, frame.thread);
     this.onEvent?.({ type: 'planned', session: claimant.id, wait: name, at: now, cpus });
   }
 
-  #open(wait: OpenWait, window: PlannedWindow, planned = false): void {
-    const now = this.#options.now();
+  /** Tries the window that is due once more, or goes on to the next where it is over by then. */
+  #later(wait: OpenWait, at: Micros): void {
+    const window = wait.plan.windows[wait.next];
+    if (!window) return;
+    if (at < wait.frame.at + window.disarm)
+      wait.deadline = this.#options.deadlines.at(at, () => this.#open(wait, window, 'again'));
+    else {
+      wait.next++;
+      this.#toNextWindow(wait);
+    }
+  }
+
+  #open(wait: OpenWait, window: PlannedWindow, occasion: Occasion): void {
+    const { claims, now } = this.#options;
+    const asked = now();
     const end = wait.frame.at + window.disarm;
-    if (end <= now) {
+    if (end <= asked) {
       wait.next++;
       this.#toNextWindow(wait);
       return;
     }
     const { claimant, frame, plan } = wait;
     wait.chunkUs = FIRST_CHUNK_US;
-    const reason = `${plan.reason} ${wait.name}`;
-    const claim = this.#options.claims.open(
-      claimant,
-      frame.thread,
-      reason,
-      Math.min(wait.chunkUs, end - now),
-    );
-    if ('granted' in claim) {
-      this.#refuse(wait, claim, now);
-      const retryAt = now + claim.retryMs * 1000;
-      if (retryAt < end && retryAt > now)
-        wait.deadline = this.#options.deadlines.at(retryAt, () => this.#open(wait, window));
-      return;
+    const lengthUs = Math.min(wait.chunkUs, end - asked);
+    const state = occasion === 'hinted' ? 'hinted' : 'asleep';
+    const claim = claims.open(claimant, frame.thread, `${plan.reason} ${wait.name}`, lengthUs, state);
+    const at = now();
+    if (!claim) this.#later(wait, at + AGAIN_US);
+    else if ('granted' in claim) this.#refused(wait, claim, at);
+    else {
+      wait.claim = claim;
+      this.onEvent?.({
+        type: 'armed',
+        session: claimant.id,
+        wait: wait.name,
+        reason: plan.reason,
+        at,
+        lateUs: at - Math.max(frame.at, frame.at + window.arm),
+        planned: occasion === 'planned',
+        cpus: claim.hold.cpus,
+      });
+      this.#toEndOfChunk(wait, window);
     }
-    wait.claim = claim;
-    this.onEvent?.({
-      type: 'armed',
-      session: wait.claimant.id,
-      wait: wait.name,
-      reason: wait.plan.reason,
-      at: now,
-      lateUs: now - Math.max(wait.frame.at, wait.frame.at + window.arm),
-      planned,
-      cpus: claim.hold.cpus,
-    });
-    this.#toEndOfChunk(wait, window);
   }
 
   #toEndOfChunk(wait: OpenWait, window: PlannedWindow): void {
@@ -267,26 +306,34 @@ export class Windows {
       this.#toEndOfChunk(wait, window);
       return;
     }
-    this.#refuse(wait, refusal, now);
     this.#release(wait);
-    wait.deadline = this.#options.deadlines.at(now + Math.max(1, refusal.retryMs) * 1000, () =>
-      this.#open(wait, window),
-    );
+    if (refusal === 'lost') this.#later(wait, now + AGAIN_US);
+    else this.#refused(wait, refusal, now);
   }
 
-  #refuse(wait: OpenWait, grant: Refusal, now: Micros): void {
-    wait.refused = grant;
-    this.onEvent?.({ type: 'refused', session: wait.claimant.id, wait: wait.name, at: now, grant });
+  /** A refusal or a cut is tried again when there may be enough; the end of a pause is told by {@link lookAgain}. */
+  #refused(wait: OpenWait, grant: Refusal, at: Micros): void {
+    wait.refused = { grant, at };
+    this.#tellRefused(wait, grant, at);
+    const retryUs = grant.reason === 'paused' ? Number.POSITIVE_INFINITY : Math.max(1, grant.retryMs) * 1000;
+    this.#later(wait, at + retryUs);
   }
 
-  /** @param ended when the wait ended, where it did: what is held after that is not time waited */
-  #release(wait: OpenWait, ended = Number.POSITIVE_INFINITY): void {
+  #tellRefused({ claimant, name }: OpenWait, grant: Refusal, at: Micros): void {
+    this.onEvent?.({ type: 'refused', session: claimant.id, wait: name, at, grant });
+  }
+
+  /**
+   * @param ended when the wait ended, where it did: what is held after that is not time waited
+   * @param by when its guards had been let go at the latest, where somebody else did that
+   */
+  #release(wait: OpenWait, ended = Number.POSITIVE_INFINITY, by?: Micros): void {
     this.#options.deadlines.cancel(wait.deadline);
     wait.deadline = undefined;
     const claim = wait.claim;
     if (!claim) return;
     wait.claim = undefined;
-    const at = this.#options.claims.drop(claim);
+    const at = this.#options.claims.drop(claim, by);
     wait.armedUs += Math.max(0, Math.min(at, ended) - claim.since);
     const armedUs = at - claim.since;
     this.onEvent?.({ type: 'released', session: wait.claimant.id, wait: wait.name, at, armedUs });
@@ -297,35 +344,27 @@ export class Windows {
     this.#waits.delete(wait.name);
   }
 
-  /** A wakeup starts the session's active window, or renews it; waits that are left alone on purpose have none. */
+  /** Waits that are left alone on purpose have no active window after them. */
   #renewActive(wait: OpenWait): void {
-    const { activeWindowUs, claims, deadlines, now } = this.#options;
-    if (
-      activeWindowUs <= 0 ||
-      !claims.useful ||
-      wait.plan.reason === 'no_benefit' ||
-      wait.plan.reason === 'holdout'
-    )
-      return;
-    const session = wait.claimant.id;
-    const until = now() + activeWindowUs;
-    const running = this.#active.get(session);
-    if (running) {
-      if (claims.extend(running.claim, until)) return;
-      deadlines.cancel(running.deadline);
-      running.deadline = deadlines.at(until, () => this.#endActive(session));
-      return;
-    }
-    const claim = claims.open(wait.claimant, wait.frame.thread, `active ${session}`, activeWindowUs, true);
-    if ('granted' in claim) this.#refuse(wait, claim, now());
-    else this.#active.set(session, { claim, deadline: deadlines.at(until, () => this.#endActive(session)) });
-  }
-
-  #endActive(session: string): void {
-    const active = this.#active.get(session);
-    if (!active) return;
-    this.#active.delete(session);
-    this.#options.deadlines.cancel(active.deadline);
-    this.#options.claims.drop(active.claim);
+    const { claims, now } = this.#options;
+    const { reason } = wait.plan;
+    if (!claims.useful || reason === 'no_benefit' || reason === 'holdout') return;
+    const refusal = this.#active.renew(wait.claimant, wait.frame.thread);
+    // What became of the wait itself is another matter.
+    if (refusal) this.#tellRefused(wait, refusal, now());
   }
 }
+
+/** The first window that is not over yet becomes the next. */
+function skipPast(wait: OpenWait, elapsed: Micros): PlannedWindow | undefined {
+  const { windows } = wait.plan;
+  const next = windows.findIndex(({ disarm }) => disarm > elapsed);
+  wait.next = next < 0 ? windows.length : next;
+  return windows[wait.next];
+}
+
+/** A refusal, with the time until it may be tried again from a later time. */
+const asOf = ({ grant, at }: { grant: Refusal; at: Micros }, later: Micros): Refusal => ({
+  ...grant,
+  retryMs: Math.max(0, Math.ceil(grant.retryMs - (later - at) / 1000)),
+});

@@ -199,7 +199,7 @@ export interface ReportFrame {
 export interface WindowFrame {
   type: 'window';
   wait: WaitId;
-  /** `released`: guards were held for it. `refused`: a lease was refused or cut, and `retryMs` says when to try again. */
+  /** `released`: guards were held for it. `refused`: a lease was refused or cut, and `retryMs`, from `at` on, says when to try again. */
   state: 'released' | 'refused';
   /** A word: `predicted`, `deadline`, `stream`, … for a plan; `budget`, `degraded`, `paused` for a refusal. */
   reason: string;

@@ -35,6 +35,10 @@ export class Bucket {
     return this.tokens >= this.#limit.capacity;
   }
 
+  get capacity(): number {
+    return this.#limit.capacity;
+  }
+
   /** The level at which a degraded bucket grants again. */
   get threshold(): number {
     return this.#limit.capacity * (this.#limit.recovery ?? DEFAULT_RECOVERY);

@@ -86,6 +86,15 @@ describe('budget', () => {
     expect(budget.request(payer, 100, SECOND)).toMatchObject({ granted: true });
   });
 
+  it('grants a part of the smallest bucket at once to who can do with less, and never less than that', () => {
+    const budget = createBudget(config());
+    expect(budget.request(payer, 150, SECOND, 10)).toEqual({ granted: true, tokens: 50 });
+    expect(budget.request(payer, 150, SECOND, 60)).toEqual({ granted: true, tokens: 60 });
+    expect(budget.request(payer, 20, SECOND, 10)).toEqual({ granted: true, tokens: 20 });
+    // As much as it asks for at least, and that is not there: it is told when it will be, and not never.
+    expect(budget.request(payer, 1000, SECOND, 80)).toMatchObject({ granted: false, retryMs: 600 });
+  });
+
   it('gives back what was not used, and never more than was granted', () => {
     const budget = createBudget(config());
     budget.request(payer, 100, SECOND);

@@ -6,6 +6,9 @@ import { Bucket, MAX_RETRY_MS } from './bucket.ts';
 import { BucketSet } from './bucket-set.ts';
 import { cgroupLimit, userLimit } from './limits.ts';
 
+/** The part of a bucket that is granted at once to who can do with less. */
+const AT_ONCE = 0.25;
+
 /** Budget whose configuration can be replaced while leases are held. */
 export interface ConfigurableBudget extends Budget {
   /** Takes over new limits. What buckets hold stays, up to their new capacity; nothing granted is called back. */
@@ -35,7 +38,7 @@ class NestedBudget implements ConfigurableBudget {
     this.#host = new Bucket('host', config.host, 0);
   }
 
-  request(payer: Payer, tokens: number, now: Micros): Grant {
+  request(payer: Payer, tokens: number, now: Micros, least = tokens): Grant {
     this.#advance(now);
     if (this.#part === 0) {
       return { granted: false, reason: 'paused', bucket: 'host', retryMs: MAX_RETRY_MS };
@@ -47,7 +50,12 @@ class NestedBudget implements ConfigurableBudget {
     }
     for (const bucket of way) this.#settle(bucket);
     // What is not a number can't be granted, like more than any bucket holds.
-    const wanted = Number.isNaN(tokens) ? Number.POSITIVE_INFINITY : Math.max(0, tokens);
+    let wanted = Number.isNaN(tokens) ? Number.POSITIVE_INFINITY : Math.max(0, tokens);
+    if (least < wanted) {
+      let most = Number.POSITIVE_INFINITY;
+      for (const bucket of way) most = Math.min(most, bucket.capacity * AT_ONCE);
+      wanted = Math.min(wanted, Math.max(0, least, most));
+    }
     // Innermost first: a cgroup that is dry itself never degrades its user or the host.
     for (const bucket of way) if (!bucket.holds(wanted)) return this.#refuse(bucket, wanted);
     for (const bucket of way) bucket.take(wanted);
