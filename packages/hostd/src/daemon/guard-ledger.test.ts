@@ -1,17 +1,14 @@
 import { expect, it } from 'vitest';
+import type { GuardId, Target } from '../guards/guard.ts';
 import { EventStream } from './event-stream.ts';
 import { GuardLedger } from './guard-ledger.ts';
+import type { Log } from './log.ts';
 
 const cpu = { type: 'cpu', cpu: 1 } as const;
 const idle = { guard: 'idle.cpu', target: cpu, value: 'n/a' } as const;
 
 let now = 0;
-const ledgerOf = () =>
-  new GuardLedger(
-    new EventStream(),
-    () => {},
-    () => now,
-  );
+const ledgerOf = (log: Log = () => {}) => new GuardLedger(new EventStream(), log, () => now);
 const armed = (ledger: GuardLedger) => Object.fromEntries(ledger.armedSeconds());
 
 it('counts what was held until it was let go, and not until hostd learned of that', () => {
@@ -43,15 +40,20 @@ it('counts a control until another tool takes it, and anew from the next lease',
   expect(armed(ledger)).toEqual({ 'idle.cpu': 2 });
 });
 
-it('warns of a control that failed, and not of a thread that is gone', () => {
-  const warned: string[] = [];
-  const log = (line: string, level?: string) => {
-    if (level === 'warn') warned.push(line);
-  };
-  const ledger = new GuardLedger(new EventStream(), log, () => 0);
-  const target = { type: 'task', tgid: 7, tid: 8, startTime: '9' } as const;
-  const failed = { type: 'failed', guard: 'scheduler.slice', target, message: 'it is so', at: 0 } as const;
-  ledger.guardEvent({ ...failed, code: 'PREWAKE_GUARD_ESRCH' });
-  ledger.guardEvent({ ...failed, code: 'PREWAKE_GUARD_EPERM' });
-  expect(warned).toEqual(['scheduler.slice: it is so (PREWAKE_GUARD_EPERM)']);
+it('logs the same failure once an hour, of threads together, and none for a thread that has ended', () => {
+  const lines: string[] = [];
+  const ledger = ledgerOf((line) => lines.push(line));
+  const fail = (guard: GuardId, target: Target, errno: string, at = 0) =>
+    ledger.guardEvent({ type: 'failed', guard, target, code: `PREWAKE_GUARD_${errno}`, message: 'no', at });
+  for (let i = 0; i < 300; i++) {
+    const thread: Target = { type: 'task', tgid: i, tid: i, startTime: '1' };
+    fail('scheduler.slice', thread, 'ESRCH');
+    fail('scheduler.slice', thread, 'EPERM');
+    fail('timer.slack', thread, 'EPERM');
+    for (const one of [0, 1]) fail('idle.cpu', { type: 'cpu', cpu: one }, 'EIO', i);
+  }
+  fail('idle.cpu', cpu, 'ENOSPC');
+  expect(lines).toHaveLength(5);
+  fail('idle.cpu', cpu, 'EIO', 3600e6);
+  expect(lines).toHaveLength(6);
 });

@@ -4,6 +4,9 @@ import { ArmedLog } from '../slowpath/armed-log.ts';
 import { ADMINISTRATORS, EVERYONE, type EventStream } from './event-stream.ts';
 import type { Log } from './log.ts';
 
+/** The same failure of the same control is logged this often at most, microseconds. */
+const LOG_AGAIN_US = 3600e6;
+
 /** What happened to guards: for coverage after the fact, for metrics, for whoever watches, and for the log. */
 export class GuardLedger {
   readonly armed = new ArmedLog();
@@ -13,6 +16,8 @@ export class GuardLedger {
   /** What is held. `cpu`: -1 for a guard that is on no single CPU. */
   readonly #since = new Map<string, { guard: string; cpu: number; at: Micros }>();
   readonly #seconds = new Map<string, number>();
+  /** When each failure was last logged. */
+  readonly #logged = new Map<string, Micros>();
   foreignWriters = 0;
 
   constructor(events: EventStream, log: Log, now: () => Micros) {
@@ -41,15 +46,21 @@ export class GuardLedger {
         for (const name of this.#since.keys()) this.#letGo(name, event.by);
         return;
       case 'failed':
-        // An agent's threads and children come and go; the thread of a wait may be among them.
-        this.#log(
-          `${event.guard}: ${event.message} (${event.code})`,
-          event.code === THREAD_GONE ? 'debug' : 'warn',
-        );
+        if (this.#isNews(event)) this.#log(`${event.guard}: ${event.message} (${event.code})`, 'warn');
         return;
       default:
         return;
     }
+  }
+
+  /** A client can have things fail as often as it likes. Threads are many and all alike, and that one ends is no news. */
+  #isNews({ guard, target, code, at }: Extract<GuardEvent, { type: 'failed' }>): boolean {
+    const ofTask = target.type === 'task';
+    if (ofTask && code === 'PREWAKE_GUARD_ESRCH') return false;
+    const what = `${ofTask ? guard : nameOf({ guard, target })} ${code}`;
+    if (at - (this.#logged.get(what) ?? Number.NEGATIVE_INFINITY) < LOG_AGAIN_US) return false;
+    this.#logged.set(what, at);
+    return true;
   }
 
   #show(event: GuardEvent): void {
@@ -86,9 +97,6 @@ export class GuardLedger {
     if (covers(guard)) this.armed.released(guard, cpu, at * 1000);
   }
 }
-
-/** ESRCH of a thread's guard. */
-const THREAD_GONE = 'PREWAKE_GUARD_ESRCH';
 
 const nameOf = ({ guard, target }: { guard: GuardId; target: Target }) =>
   `${guard} ${JSON.stringify(target)}`;

@@ -308,12 +308,14 @@ export class Arbiter {
   }
 
   #fail(guard: Guard, target: Target, error: unknown, code?: string): void {
-    const own = error instanceof PrewakeError ? error.code : undefined;
+    const errno = errorCode(error);
+    // That a thread has ended is told alike, whichever call found it.
+    const own = error instanceof PrewakeError && errno !== 'ESRCH' ? error.code : undefined;
     this.#options.emit({
       type: 'failed',
       guard: guard.id,
       target,
-      code: code ?? own ?? `PREWAKE_GUARD_${errorCode(error) ?? 'FAILED'}`,
+      code: code ?? own ?? `PREWAKE_GUARD_${errno ?? 'FAILED'}`,
       message: error instanceof Error ? error.message : String(error),
       at: this.#options.now(),
     });
