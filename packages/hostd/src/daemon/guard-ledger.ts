@@ -44,6 +44,8 @@ export class GuardLedger {
       case 'void':
         // Told of one by one hereafter, as of then.
         for (const name of this.#since.keys()) this.#letGo(name, event.by);
+        if (event.reason === 'guardian')
+          this.#log('the guardian does not listen: nothing is armed until it does', 'warn');
         return;
       case 'failed':
         if (this.#isNews(event)) this.#log(`${event.guard}: ${event.message} (${event.code})`, 'warn');

@@ -100,7 +100,7 @@ export async function startGuardController(options: GuardControllerOptions): Pro
     onVoid(why, by) {
       emit({ type: 'void', reason: why, at: clock.now(), by });
       controller.releaseAll();
-      if (why === 'restored') return;
+      if (why === 'restored' || why === 'guardian') return;
       // An event on a CPU that was offline meanwhile is dead.
       kernel.kicker.close();
       selection.refresh();

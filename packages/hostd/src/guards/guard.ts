@@ -151,10 +151,13 @@ export type GuardEvent =
   | { type: 'armed' | 'released'; guard: GuardId; target: Target; value: string; at: number }
   | { type: 'foreign_writer'; guard: GuardId; target: Target; found: string; ours: string; at: number }
   | { type: 'expired'; owner: string; reason: string; at: number }
-  /** All leases were dropped at once: the guardian or `prewake restore` restored, a suspend, hotplug or driver change. */
+  /**
+   * All leases were dropped at once: the guardian or `prewake restore` restored, a suspend, hotplug or driver change, a
+   * guardian that does not listen.
+   */
   | {
       type: 'void';
-      reason: 'restored' | 'suspend' | 'machine';
+      reason: 'restored' | 'suspend' | 'machine' | 'guardian';
       at: number;
       /** By when they had been let go: `at`, or sooner where a hostd that did not answer learns of it afterwards. */
       by: number;

@@ -5,6 +5,7 @@ import { resolve } from 'node:path';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import { checked, libc } from '../kernel/libc.ts';
+import { unreadBytes } from '../kernel/pipe.ts';
 import type { GuardianEnd } from './watch.ts';
 
 const O_NONBLOCK = 0o4000;
@@ -45,6 +46,10 @@ export class GuardianLink implements GuardianEnd {
 
   get alive(): boolean {
     return this.#ready;
+  }
+
+  get listens(): boolean {
+    return this.#pipe >= 0 && unreadBytes(this.#pipe) === 0;
   }
 
   get pid(): number | undefined {

@@ -165,6 +165,26 @@ test('a hostd that has no descriptors left to start it again goes on, and starts
   expect(stdout.trim().split('\n')).toEqual([0, 1, 2, 3, 4, 5].map((left) => `${left} true`));
 });
 
+test('a guardian that is stopped is noticed: nothing is held without it, and nothing armed until it listens', async () => {
+  const child = await hostd();
+  process.kill(child.guardian, 'SIGSTOP');
+  await child.heard((event) => event.type === 'void' && event.reason === 'guardian');
+  expect(limits()).toEqual(['0', '0']);
+  const armings = () => child.said.filter((message) => message.armed === true).length;
+  const before = armings();
+  child.process.stdin?.write('\n');
+  await until(() => armings() > before);
+  expect(child.said.findLast((message) => message.hold)?.hold).toMatchObject({ cpus: [] });
+  expect(limits()).toEqual(['0', '0']);
+  process.kill(child.guardian, 'SIGCONT');
+  await until(() => {
+    child.process.stdin?.write('\n');
+    return limits().join() === '50,50';
+  });
+  child.process.kill('SIGKILL');
+  await limitsLifted();
+});
+
 test('outlives the terminal and the service manager: SIGTERM, SIGINT and SIGHUP are not for it', async () => {
   const child = await hostd();
   for (const name of ['SIGTERM', 'SIGINT', 'SIGHUP'] as const) process.kill(child.guardian, name);

@@ -4,6 +4,8 @@ import type { Journal } from './journal.ts';
 /** hostd's end of the guardian. */
 export interface GuardianEnd {
   readonly alive: boolean;
+  /** Whether it has taken all that it was told. */
+  readonly listens: boolean;
   /** "Something is, or is about to be, armed, and I am well." False: the guardian does not listen. */
   beat(): boolean;
   /** "Nothing is armed any more." */
@@ -17,7 +19,7 @@ export interface WatchOptions {
   /** What must not change under a lease: drivers, their modes, the CPUs online. */
   signature: () => string;
   /** @param by when the leases had lost what they held, at the latest */
-  onVoid: (reason: 'restored' | 'suspend' | 'machine', by: number) => void;
+  onVoid: (reason: 'restored' | 'suspend' | 'machine' | 'guardian', by: number) => void;
   /** Called with each heartbeat: to look at what the kernel had not applied yet. */
   onTick: () => void;
 }
@@ -44,6 +46,9 @@ export class Watch {
   #active = false;
   #cancelTick: (() => void) | undefined;
   #lastBeat = 0;
+  /** When the guardian was last seen to listen, and whether it was found not to: then nothing is armed until it does. */
+  #heardAt = 0;
+  #deaf = false;
   #restSince: number | undefined;
   #suspended: number;
   #signature: string;
@@ -58,7 +63,11 @@ export class Watch {
   ready(now: number): boolean {
     const { guardian, clock } = this.#options;
     this.#restSince = undefined;
-    if (guardian && !guardian.alive) return false;
+    if (guardian && (!guardian.alive || (this.#deaf && !guardian.listens))) return false;
+    if (this.#deaf) {
+      this.#deaf = false;
+      this.#heardAt = now;
+    }
     if (this.#active) {
       // A suspend is looked for once it is armed: that voids this lease too.
       this.#settleRestored(now);
@@ -69,7 +78,7 @@ export class Watch {
     this.#settleSuspend(false);
     this.#options.journal?.voided();
     if (guardian && !guardian.beat()) return false;
-    this.#lastBeat = now;
+    this.#lastBeat = this.#heardAt = now;
     this.#active = true;
     // Soon, not now: looking at the machine takes longer than arming it.
     this.#cancelTick = clock.after(5, () => this.#tick());
@@ -103,6 +112,7 @@ export class Watch {
       onVoid('machine', now);
     }
     onTick();
+    this.#settleDeaf(now);
     if (this.#restSince !== undefined && now - this.#restSince >= LINGER_US) {
       this.#active = false;
       guardian?.idle();
@@ -111,6 +121,15 @@ export class Watch {
     if (guardian?.alive) guardian.beat();
     this.#lastBeat = now;
     this.#cancelTick = clock.after(BEAT_MS, () => this.#tick());
+  }
+
+  /** A guardian that is stopped would restore nothing. */
+  #settleDeaf(now: number): void {
+    const { guardian, onVoid } = this.#options;
+    if (!guardian?.alive || guardian.listens) this.#heardAt = now;
+    if (this.#deaf || now - this.#heardAt < STALL_MS * 1000) return;
+    this.#deaf = true;
+    onVoid('guardian', now);
   }
 
   #settleRestored(now: number): void {

@@ -10,6 +10,8 @@ interface Libc {
   pipe2(fds: Int32Array, flags: number): number;
   poll(fds: Buffer, count: number, timeoutMs: number): number;
   ioctl(fd: number, request: number, argument: number): number;
+  /** ioctl(2) that answers with an int. */
+  ioctlInt(fd: number, request: number, answer: Int32Array): number;
   clock_gettime(clock: number, timespec: Uint32Array): number;
   signal(signal: number, handler: number): number;
   sched_getcpu(): number;
@@ -34,6 +36,7 @@ export function libc(): Libc {
       pipe2: self.func('int pipe2(_Out_ int *, int)'),
       poll: self.func('int poll(void *, unsigned long, int)'),
       ioctl: self.func('int ioctl(int, unsigned long, long)'),
+      ioctlInt: self.func('int ioctl(int, unsigned long, _Out_ int *)'),
       clock_gettime: self.func('int clock_gettime(int, void *)'),
       signal: self.func('intptr_t signal(int, intptr_t)'),
       sched_getcpu: self.func('int sched_getcpu()'),
