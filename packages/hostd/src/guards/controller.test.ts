@@ -1,4 +1,4 @@
-import { chmodSync, mkdtempSync, readFileSync, rmSync, statSync, unlinkSync } from 'node:fs';
+import { chmodSync, mkdtempSync, readFileSync, rmSync, statSync, unlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test, vi } from 'vitest';
@@ -260,6 +260,14 @@ test('a journal that cannot be written arms nothing', async () => {
   expect(guards.arm(window()).cpus).toEqual([]);
   expect(tree.get(LIMIT1)).toBe('0');
   expect(events.map((event) => event.type)).toEqual(['failed']);
+});
+
+test('with a journal that cannot be read it observes, says why, and leaves it as it is', async () => {
+  writeFileSync(join(dir, 'guards.journal'), 'nonsense');
+  const guards = await guardsOf();
+  expect(guards.mode).toBe('observe');
+  expect(guards.reason).toMatch(/guards\.journal is no guard journal/);
+  expect(readFileSync(join(dir, 'guards.journal'), 'utf8')).toBe('nonsense');
 });
 
 test('a journal stays small, however long it is in use', async () => {

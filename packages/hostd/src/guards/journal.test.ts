@@ -8,6 +8,7 @@ import { KernelWriter } from '../kernel/writer.ts';
 import type { Target } from './guard.ts';
 import { Journal, loadJournal, markVoid, restoreBehind } from './journal.ts';
 import { parseJournal } from './journal-format.ts';
+import { restore } from './replay.ts';
 import { parseTarget, targetKey } from './target.ts';
 
 const owner = { bootId: 'b', pid: 7, startTime: '99' };
@@ -139,11 +140,23 @@ test('whatever else is in the file is left out', () => {
     }),
     { examples: [[['[{"toString":0}]']]] },
   );
-  writeFileSync(
-    join(dir, 'guards.journal'),
-    '\0\0[1,2]\n["intent"]\n["intent","idle.cpu","cpu:x","0","1"]\nnull\n',
-  );
+  expect(parseJournal('\0\0[1,2]\n["intent"]\n["intent","idle.cpu","cpu:x","0","1"]\nnull\n')).toEqual({
+    owner: undefined,
+    claims: new Map(),
+  });
+});
+
+test('what is no journal is not taken for an empty one', () => {
   expect(loadJournal(dir)).toEqual({ owner: undefined, claims: new Map() });
+  const path = join(dir, 'guards.journal');
+  for (const text of ['nonsense', '["prewake",99,"b",7,"99"]\n', '\0\0\0']) {
+    writeFileSync(path, text);
+    expect(() => loadJournal(dir)).toThrow(expect.objectContaining({ code: 'PREWAKE_JOURNAL_UNREADABLE' }));
+    expect(() => restore({ root: dir, runtimeDir: dir })).toThrow(
+      expect.objectContaining({ code: 'PREWAKE_RESTORE_FAILED', message: expect.stringContaining(path) }),
+    );
+    expect(readFileSync(path, 'utf8')).toBe(text);
+  }
 });
 
 test('its writer hears of each void once', () => {

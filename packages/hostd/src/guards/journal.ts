@@ -37,7 +37,10 @@ const COMPACT_AT = 256 * 1024;
 
 /**
  * What is on disk; an empty content where there is no journal.
- * @throws PrewakeError PREWAKE_JOURNAL_UNTRUSTED where another user wrote it: it says what is written to which control
+ *
+ * @throws PrewakeError PREWAKE_JOURNAL_UNTRUSTED where another user wrote it: it says what is written to which control.
+ *   PREWAKE_JOURNAL_UNREADABLE where something else is in its place: what it would have restored is not known. Node's
+ *   own errors where it cannot be read.
  */
 export function loadJournal(dir: string): JournalContent {
   const path = join(dir, JOURNAL);
@@ -51,7 +54,14 @@ export function loadJournal(dir: string): JournalContent {
   try {
     const { uid } = fstatSync(fd);
     if (uid !== process.geteuid?.()) throw untrusted(`${path} is user ${uid}'s`);
-    return parseJournal(readFileSync(fd, 'utf8'));
+    const text = readFileSync(fd, 'utf8');
+    const content = parseJournal(text);
+    // It is written whole and then put in its place: it never lacks its first line.
+    if (!content.owner && text !== '') {
+      const message = `${path} is no guard journal of this version: remove it once all controls are as they should be`;
+      throw new PrewakeError('PREWAKE_JOURNAL_UNREADABLE', message);
+    }
+    return content;
   } finally {
     closeSync(fd);
   }

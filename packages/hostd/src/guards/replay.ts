@@ -1,7 +1,8 @@
-import { existsSync } from 'node:fs';
+import { statSync } from 'node:fs';
 import { PrewakeError } from '@prewake/sdk/protocol';
 import { bootId, startTime } from '../kernel/identity.ts';
 import { type Kernel, openKernel } from '../kernel/kernel.ts';
+import { errorCode } from '../kernel/libc.ts';
 import type { SyscallTap } from '../kernel/writer.ts';
 import { buildGuards, type GuardSet } from './build-guards.ts';
 import type { GuardId } from './guard.ts';
@@ -38,7 +39,7 @@ export interface RestoreOptions {
  */
 export function restore(options: RestoreOptions): RestoreReport {
   const { runtimeDir } = options;
-  if (!existsSync(runtimeDir)) return NOTHING;
+  if (!isThere(runtimeDir)) return NOTHING;
   const kernel = openKernel(options.root, { tap: options.tap });
   try {
     return replayJournal(kernel, buildGuards(kernel), runtimeDir);
@@ -47,6 +48,16 @@ export function restore(options: RestoreOptions): RestoreReport {
     throw new PrewakeError('PREWAKE_RESTORE_FAILED', message, { cause });
   } finally {
     kernel.close();
+  }
+}
+
+/** Not so where it may not be looked for: that is an error. */
+function isThere(dir: string): boolean {
+  try {
+    return statSync(dir).isDirectory();
+  } catch (cause) {
+    if (errorCode(cause) === 'ENOENT') return false;
+    throw new PrewakeError('PREWAKE_RESTORE_FAILED', `${dir} cannot be looked into`, { cause });
   }
 }
 
