@@ -79,6 +79,7 @@ export class Client implements StepOwner {
       thread: thread ?? process.pid,
       live: () => this.live,
       losses: () => this.announcer.losses,
+      knows: (step) => step.session !== 0 && step.session === this.announcer.session,
       send: (frame, must) => this.live && this.announcer.send(frame, must),
       touch: () => this.outbox.touch(),
     });
@@ -153,7 +154,8 @@ export class Client implements StepOwner {
   }
 
   #announce(step: LiveStep): boolean {
-    return this.announcer.step(step, step.recording && this.#holdMs > 0);
+    const report = step.recording && this.#holdMs > 0;
+    return this.announcer.step(step, report, report && this.measures.followsPool);
   }
 
   waitStarted(wait: LiveWait): void {

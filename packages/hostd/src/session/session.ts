@@ -251,7 +251,7 @@ export class Session implements Claimant {
       case 'wait_end':
         return order('wait', this.openWaits.get(frame.id)?.at, frame.id, frame.at);
       case 'pool': {
-        if (!this.openSteps.has(frame.step)) return unknownStep(frame.step);
+        if (frame.step !== undefined && !this.openSteps.has(frame.step)) return unknownStep(frame.step);
         if (this.#pool.has(frame.id))
           return flawed('PREWAKE_DUPLICATE_ID', `pool request ${frame.id} is open`);
         if (this.#pool.size >= this.#limits.openPoolRequests)

@@ -222,7 +222,7 @@ describe('with counters alone', () => {
     const report = find(5000).reports[A];
     expect(report).toMatchObject({
       self: { runqueue: us(100) },
-      shared: { ns: us(100), candidates: 2 },
+      shared: { ns: us(100), candidates: 1 },
       cpuNs: us(100),
     });
   });

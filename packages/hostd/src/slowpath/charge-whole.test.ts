@@ -27,7 +27,7 @@ function joined(
     const span: StepSpan = {
       ...{ session: 's', id: ids[i] as string, kind: 'tool', key: '', thread: TGID, wanted: true },
       ...{ parent: nested ? first : undefined, from, to: Infinity, tally: new Tally() },
-      ...{ incomplete: undefined, reported: false },
+      ...{ tellsPool: true, incomplete: undefined, reported: false },
     };
     table.add(span);
     span.to = from + length;
@@ -64,9 +64,9 @@ function scribe() {
       if (servedByWakeup(slice)) sink.woken(step, slice);
       for (let i = 0; i < intervals.length; i++) {
         const interval = intervals.at(i);
-        sink.paid(step, slice, interval, interval.from, interval.ns, 1);
+        sink.paid(step, slice, interval, interval.from, interval.ns, 0);
       }
-      sink.ran(step, slice, slice.offAt - slice.onAt, 1);
+      sink.ran(step, slice, slice.offAt - slice.onAt, 0);
     },
     divided() {},
     paid: (step, slice, { category, place }, from, ns, candidates) =>

@@ -1,7 +1,8 @@
 import { isSum, paid } from './categories.ts';
 import type { GcPauses } from './gc-pauses.ts';
 import { type Interval, Intervals, Phase, Place } from './intervals.ts';
-import { type Owners, type Part, sameSteps, servedByWakeup } from './owners.ts';
+import { type Owners, type Part, sameClaim, servedByWakeup } from './owners.ts';
+import type { Claim } from './pool-owners.ts';
 import type { StepSpan } from './step-table.ts';
 import type { StoredSlice } from './stored-slice.ts';
 import type { ThreadLog } from './thread-log.ts';
@@ -11,7 +12,7 @@ export interface ChargeSink {
   /** All that a slice cost is one step's, or nobody's. */
   whole(step: StepSpan | undefined, slice: StoredSlice, intervals: Intervals): void;
   divided(slice: StoredSlice, intervals: Intervals): void;
-  /** `ns` of an interval, from `from` on; experienced or undecided among `candidates`. */
+  /** `ns` of an interval, from `from` on; experienced or undecided among `candidates` steps. 0: it is this one's alone. */
   paid(
     step: StepSpan,
     slice: StoredSlice,
@@ -63,8 +64,8 @@ export function charge(
       // They nearly always ascend by their start, too.
       if ((parts[part] as Part).from > slice.start) part = 0;
       while (part < parts.length - 1 && (parts[part] as Part).to <= slice.start) part++;
-      const { open, to } = parts[part] as Part;
-      if (open.length < 2 && to >= slice.offAt && !gc?.within(slice.onAt, slice.offAt)) {
+      const { open, nobody, to } = parts[part] as Part;
+      if (open.length < (nobody ? 1 : 2) && to >= slice.offAt && !gc?.within(slice.onAt, slice.offAt)) {
         paid(slice, slice.before, intervals);
         sink.whole(open[0], slice, intervals);
       } else divide(thread, i, parts.slice(part), owners, sink);
@@ -84,7 +85,9 @@ export function divide(
   paid(slice, slice.before, intervals);
   sink.divided(slice, intervals);
   const woken = servedByWakeup(slice);
-  const served = woken ? owners.ofWakeup(thread, index) : [];
+  const wakeup = woken ? owners.ofWakeup(thread, index) : undefined;
+  const served = wakeup?.owners ?? [];
+  const together = wakeup ? sharedBy(wakeup) : 0;
   if (leftOpen(served, slice) || around.some((part) => leftOpen(part.owners, slice))) return;
   for (const step of served) sink.woken(step, slice);
 
@@ -92,7 +95,7 @@ export function divide(
   const onCpu = isSum(slice) ? parts : clip(parts, slice.onAt, slice.offAt);
   const running = distinct(onCpu);
 
-  const everyone = candidates(onCpu, running);
+  const everyone = running.length > 1 || onCpu.some(isOpenTo) ? running.length : 0;
   // Where several ran, what the record does not place may have been all in the part of any, up to its length.
   const room = onCpu.length > 1 ? new Map(running.map((step) => [step, timeOf(step, onCpu)])) : undefined;
   const upTo = (step: StepSpan, ns: number): number => {
@@ -110,19 +113,19 @@ export function divide(
       for (const step of served) {
         const from = Math.max(interval.from, step.from);
         const to = Math.min(interval.to, step.to);
-        if (to > from) sink.paid(step, slice, interval, from, to - from, served.length);
+        if (to > from) sink.paid(step, slice, interval, from, to - from, together);
       }
     } else if (interval.place === Place.within && room) {
       for (const step of running) {
         const ns = upTo(step, interval.ns);
-        sink.paid(step, slice, interval, interval.from, ns, Math.max(2, everyone));
+        sink.paid(step, slice, interval, interval.from, ns, running.length);
       }
     } else {
-      for (const { from, to, owners: among } of clip(parts, interval.from, interval.to)) {
-        const ns = partOf(interval, from, to, gc);
-        for (const step of among) {
+      for (const part of clip(parts, interval.from, interval.to)) {
+        const ns = partOf(interval, part.from, part.to, gc);
+        for (const step of part.owners) {
           const own = interval.place === Place.even ? upTo(step, ns) : ns;
-          sink.paid(step, slice, interval, from, own, among.length);
+          sink.paid(step, slice, interval, part.from, own, sharedBy(part));
         }
       }
     }
@@ -145,9 +148,14 @@ function partOf(interval: Interval, from: number, to: number, gc: GcPauses | und
   return to - from === all && paused === 0 ? interval.ns : ((to - from - paused) * interval.ns) / all;
 }
 
-/** Among how many it can't be decided: the steps, and nobody where no step's code ran for a part of the time. */
-function candidates(parts: readonly Part[], steps: readonly StepSpan[]): number {
-  return steps.length + (parts.some(({ owners }) => owners.length === 0) ? 1 : 0);
+/** Among how many steps something can't be decided; 0 where it can. */
+function sharedBy({ owners, nobody }: Claim): number {
+  return owners.length > 1 || nobody ? owners.length : 0;
+}
+
+/** What is not placed in a slice may have been in a part of it that is nobody's. */
+function isOpenTo({ owners, nobody }: Claim): boolean {
+  return owners.length === 0 || nobody;
 }
 
 /** What of the parts is in [from, to], cut only where owners change. */
@@ -158,7 +166,7 @@ function clip(parts: readonly Part[], from: number, to: number): Part[] {
     if (part.to <= from) continue;
     const last = inside.at(-1);
     const end = Math.min(part.to, to);
-    if (last && sameSteps(last.owners, part.owners)) last.to = end;
+    if (last && sameClaim(last, part)) last.to = end;
     else inside.push({ ...part, from: Math.max(part.from, from), to: end });
   }
   return inside;

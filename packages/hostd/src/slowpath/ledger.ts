@@ -66,10 +66,10 @@ export class Ledger implements ChargeSink {
     const { totals } = this;
     for (let i = 0; i < intervals.length; i++) {
       const { category, ns } = intervals.at(i);
-      totals.pay(category, ns, 1);
+      totals.pay(category, ns, 0);
     }
     totals.wakeup(slice, this.#options.isCovered);
-    totals.slice(slice, 1);
+    totals.slice(slice, 0);
     totals.cpuNs += Math.max(0, slice.offAt - slice.onAt);
   }
 }

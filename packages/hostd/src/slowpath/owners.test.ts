@@ -1,6 +1,6 @@
-import type { ClientFrame } from '@prewake/sdk/protocol';
+import type { ClientFrame, ReportFrame } from '@prewake/sdk/protocol';
 import { describe, expect, it } from 'vitest';
-import { EventKind, Known, SliceBegin, SliceEnd } from '../kernel/slice.ts';
+import { EventKind, Known, type Slice, SliceBegin, SliceEnd, WakeCause } from '../kernel/slice.ts';
 import { A, B, end, P, run, start, step, TGID, us } from './attribution.testkit.ts';
 import { ALL_KNOWN } from './make-slice.testkit.ts';
 import { SlowpathStats } from './stats/slowpath-stats.ts';
@@ -228,55 +228,177 @@ describe('children', () => {
 });
 
 describe('the thread pool', () => {
-  const pool = (id: number, of: string, at: number): ClientFrame => ({ type: 'pool', id, step: of, at });
+  const pool = (id: number, of: string | undefined, at: number): ClientFrame => ({
+    type: 'pool',
+    id,
+    at,
+    ...(of !== undefined && { step: of }),
+  });
   const poolEnd = (id: number, at: number): ClientFrame => ({ type: 'pool_end', id, at });
-  const onPool = { tid: 107, blockNs: 300, wakingAt: 2000, onAt: 2010, offAt: 2050 };
+  const onPool = { tid: 107, causeId: TGID, blockNs: 300, wakingAt: 2000, onAt: 2010, offAt: 2050 };
   const threadRole = (_: number, tid: number) => (tid === 107 ? 'pool' : tid === 108 ? 'runtime' : 'other');
+  /** A step whose session tells of the pool. */
+  const telling = (id: string, at: number, more: Partial<ClientFrame> = {}) =>
+    step(id, at, { pool: true, ...more });
+  const WORKER = 105;
+
+  /** Work of 40 µs after a block wait of 300 µs; what is on the steps in the end. */
+  function afterWork(prepare: (t: ReturnType<typeof start>) => void, work: Partial<Slice> = {}) {
+    const t = start({ threadRole });
+    t.attribution.sessionStarted({ id: 's2', tgid: TGID, thread: () => WORKER }, us(500));
+    // What wakes threads of the pool is known by its own slices.
+    t.slice({ onAt: 900, offAt: 910 });
+    t.slice({ tid: WORKER, onAt: 900, offAt: 910 });
+    prepare(t);
+    t.slice({ ...onPool, ...work });
+    t.frames(end(A, 3000), end(B, 3000), end(P, 3000));
+    t.attribution.frame('s2', end(A, 3000));
+    t.slice({ onAt: 3010, offAt: 3020 });
+    t.slice({ tid: WORKER, onAt: 3010, offAt: 3020 });
+    return t.find(3020).reports;
+  }
+  const alone = (block: number) => ({ complete: true, block: us(block), candidates: undefined });
+  const shared = (block: number, candidates: number) => ({ complete: true, block: us(block), candidates });
+  const told = (reports: Record<string, ReportFrame>, id: string) => {
+    const { complete, self, shared } = reports[id] as ReportFrame;
+    return { complete, block: self.block, candidates: shared?.candidates };
+  };
 
   it('works for the one step with a request outstanding', () => {
-    const { frames, slice, find } = start({ threadRole });
-    frames(step(A, 1000), step(B, 1000), run(1000, ''), pool(1, A, 1500), poolEnd(1, 2100), pool(2, B, 2101));
-    slice({ ...onPool });
-    slice({ onAt: 2900, offAt: 3000 });
-    frames(end(A, 3000), end(B, 3000));
-    const { reports } = find(3000);
-    expect(reports[A]?.self.block).toBe(us(300));
-    expect(reports[B]?.self.block).toBe(0);
-    expect(reports[A]?.shared).toBeUndefined();
+    const reports = afterWork(({ frames }) => {
+      frames(telling(A, 1000), telling(B, 1000), run(1000, ''));
+      frames(pool(1, A, 1500), poolEnd(1, 2100), pool(2, B, 2101));
+    });
+    expect(told(reports, A)).toEqual(alone(300));
+    expect(told(reports, B)).toEqual(alone(0));
   });
 
   it('works for candidates where several are outstanding, and never for another', () => {
-    const { frames, slice, find } = start({ threadRole });
-    frames(step(P, 1000), step(A, 1000), step(B, 1000), run(1000, ''));
-    frames(pool(1, A, 1500), pool(2, B, 1600), poolEnd(1, 2100), poolEnd(2, 2100));
-    slice({ ...onPool });
-    slice({ onAt: 2900, offAt: 3000 });
-    frames(end(A, 3000), end(B, 3000), end(P, 3000));
-    const { reports } = find(3000);
-    expect(reports[A]).toMatchObject({ self: { block: us(300) }, shared: { candidates: 2 } });
-    expect(reports[B]).toMatchObject({ self: { block: us(300) }, shared: { candidates: 2 } });
-    expect(reports[P]).toMatchObject({ self: { block: 0 } });
+    const reports = afterWork(({ frames }) => {
+      frames(telling(P, 1000), telling(A, 1000), telling(B, 1000), run(1000, ''));
+      frames(pool(1, A, 1500), pool(2, B, 1600), poolEnd(1, 2100), poolEnd(2, 2100));
+    });
+    expect(told(reports, A)).toEqual(shared(300, 2));
+    expect(told(reports, B)).toEqual(shared(300, 2));
+    expect(told(reports, P)).toEqual(alone(0));
   });
 
   it('leaves a request out that began while the thread slept', () => {
-    const { frames, slice, find } = start({ threadRole });
-    frames(step(A, 1000), step(B, 1000), run(1000, ''), pool(1, A, 1500), pool(2, B, 1900));
-    slice({ ...onPool });
-    slice({ onAt: 2900, offAt: 3000 });
-    frames(end(A, 3000), end(B, 3000));
-    const { reports } = find(3000);
+    const reports = afterWork(({ frames }) => {
+      frames(telling(A, 1000), telling(B, 1000), run(1000, ''), pool(1, A, 1500), pool(2, B, 1900));
+    });
     expect(reports[A]?.self.block).toBe(us(300));
     expect(reports[B]?.self.block).toBe(0);
+  });
+
+  it('works for the only step that is open, without a word', () => {
+    const reports = afterWork(({ frames }) => frames(telling(A, 1000)));
+    expect(told(reports, A)).toEqual(alone(300));
+  });
+
+  it('works for nobody where all that is outstanding was made outside of any step, or by one that has ended', () => {
+    const outside = afterWork(({ frames }) => frames(telling(A, 1000), pool(1, undefined, 1500)));
+    expect(told(outside, A)).toEqual(alone(0));
+    const left = afterWork(({ frames }) =>
+      frames(telling(B, 1000), pool(1, B, 1100), end(B, 1200), telling(A, 1300)),
+    );
+    expect(told(left, A)).toEqual(alone(0));
+  });
+
+  it('may work for nobody where such a request is among others', () => {
+    const reports = afterWork(({ frames }) =>
+      frames(telling(A, 1000), pool(1, undefined, 1500), pool(2, A, 1600)),
+    );
+    expect(told(reports, A)).toEqual(shared(300, 1));
+  });
+
+  it('may work for nobody where the client does not tell of requests', () => {
+    const reports = afterWork(({ frames }) => frames(step(A, 1000)));
+    expect(told(reports, A)).toEqual(shared(300, 1));
+  });
+
+  it('may work for nobody where it was woken before requests were told of, or by a thread that tells of none', () => {
+    const before = afterWork(({ frames }) => frames(telling(A, 2005)), { blockNs: 0 });
+    expect(before[A]).toMatchObject({ cpuNs: us(40), counts: { 'slice.shared': 1 } });
+    const elsewhere = afterWork(({ frames }) => frames(telling(A, 1000)), { causeId: WORKER });
+    expect(told(elsewhere, A)).toEqual(shared(300, 1));
+    const since = afterWork(({ slice, frames }) => {
+      slice({ tid: 107, causeId: TGID, wakingAt: 920, onAt: 930, offAt: 960, end: SliceEnd.uninterruptible });
+      frames(telling(A, 1000));
+    });
+    expect(told(since, A)).toEqual(shared(300, 1));
+  });
+
+  it('goes on with its work where something else wakes it than who can give it some', () => {
+    const reports = afterWork(
+      ({ slice, frames }) => {
+        slice({ tid: 107, causeId: TGID, wakingAt: 920, onAt: 930, offAt: 960 });
+        frames(telling(A, 1000));
+      },
+      { cause: WakeCause.softirq, causeId: 3 },
+    );
+    expect(told(reports, A)).toEqual(shared(300, 1));
+  });
+
+  it('may work for whoever’s code woke it, beside those with a request: not all can be told of', () => {
+    const reports = afterWork(({ frames }) => {
+      frames(telling(P, 1000), telling(A, 1000), telling(B, 1000), pool(1, A, 1500));
+      frames(run(1000, '', 1990, B, 2005, ''));
+    });
+    expect(told(reports, A)).toEqual(shared(300, 2));
+    expect(told(reports, B)).toEqual(shared(300, 2));
+    expect(told(reports, P)).toEqual(alone(0));
+  });
+
+  it('may work for anybody, or nobody, where steps overlap and nothing tells', () => {
+    const reports = afterWork(({ frames }) => frames(telling(A, 1000), telling(B, 1000), run(1000, '')));
+    expect(told(reports, A)).toEqual(shared(300, 2));
+    expect(told(reports, B)).toEqual(shared(300, 2));
+  });
+
+  it('ends its work for a request a little after that has been told', () => {
+    const reports = afterWork(
+      ({ frames }) => {
+        frames(telling(A, 1000), telling(B, 1000), run(1000, '', 1990, A, 2005, ''));
+        frames(pool(1, A, 1990), poolEnd(1, 2030));
+      },
+      { blockNs: 0 },
+    );
+    expect(reports[A]).toMatchObject({ cpuNs: us(40), wakeups: { total: 1 } });
+    expect(reports[A]?.shared).toBeUndefined();
+    expect(reports[B]?.cpuNs).toBe(0);
+  });
+
+  it('may work for the only step of another thread, which need not tell of its requests', () => {
+    const reports = afterWork(({ attribution, frames }) => {
+      attribution.frame('s2', telling(A, 1000, { thread: WORKER }));
+      frames(telling(B, 1000), telling(P, 1000), run(1000, ''), pool(1, B, 1500));
+    });
+    expect(told(reports, A)).toEqual(shared(300, 2));
+    expect(told(reports, B)).toEqual(shared(300, 2));
+    expect(told(reports, P)).toEqual(alone(0));
+  });
+
+  it('works no longer for requests of a session that is gone', () => {
+    const reports = afterWork(({ attribution, frames }) => {
+      attribution.frame('s2', telling(B, 1000, { thread: WORKER }));
+      attribution.frame('s2', pool(1, B, 1100));
+      attribution.findings(us(1200), { report: () => {}, wakeupCost: () => {} });
+      attribution.drained(us(1200), 0);
+      attribution.sessionEnded('s2');
+      frames(telling(A, 1300));
+    });
+    expect(told(reports, A)).toEqual(alone(300));
   });
 
   it('works for a step of another thread no longer than that step lasts', () => {
     const { attribution, frames, slice, find } = start({ threadRole });
-    attribution.sessionStarted({ id: 's2', tgid: TGID, thread: () => 105 }, us(500));
-    attribution.frame('s2', step(A, 1000, { thread: 105 }));
+    attribution.sessionStarted({ id: 's2', tgid: TGID, thread: () => WORKER }, us(500));
+    attribution.frame('s2', telling(A, 1000, { thread: WORKER }));
     attribution.frame('s2', end(A, 2020));
-    frames(step(B, 2030), end(B, 3000));
+    frames(telling(B, 2030), end(B, 3000));
     slice({ ...onPool });
-    slice({ tid: 105, onAt: 1010, offAt: 3000 });
+    slice({ tid: WORKER, onAt: 1010, offAt: 3000 });
     slice({ onAt: 2900, offAt: 3000 });
     const { reports } = find(3000);
     expect(reports[A]).toMatchObject({ cpuNs: us(10 + 1010), wakeups: { total: 2 } });
@@ -285,7 +407,7 @@ describe('the thread pool', () => {
 
   it('is not what V8’s own threads are', () => {
     const { frames, slice, find } = start({ threadRole });
-    frames(step(A, 1000), pool(1, A, 1500));
+    frames(telling(A, 1000), pool(1, A, 1500));
     slice({ ...onPool, tid: 108 });
     slice({ onAt: 2900, offAt: 3000 });
     frames(end(A, 3000));

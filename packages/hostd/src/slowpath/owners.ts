@@ -2,6 +2,7 @@ import { SliceBegin } from '../kernel/slice.ts';
 import type { ThreadRole } from '../kernel/threads.ts';
 import { readyTime } from './categories.ts';
 import type { GcPauses } from './gc-pauses.ts';
+import { type Claim, poolOwners } from './pool-owners.ts';
 import type { PoolRequests } from './pool-requests.ts';
 import type { ProcessTree } from './process-tree.ts';
 import type { RunMarks } from './run-marks.ts';
@@ -10,11 +11,9 @@ import type { StoredSlice } from './stored-slice.ts';
 import type { ThreadLog } from './thread-log.ts';
 
 /** A stretch of time in which the same steps own a thread. */
-export interface Part {
+export interface Part extends Claim {
   readonly from: number;
   to: number;
-  /** None, one, or candidates among which it can't be decided. */
-  readonly owners: readonly StepSpan[];
   /** Those for which it may work in that time. With one or none nothing has to be decided: they are the owners. */
   readonly open: readonly StepSpan[];
 }
@@ -49,7 +48,7 @@ export class Owners {
     const kind = this.#kind(thread);
     const cuts: number[] = [];
     let openAt: (t: number) => readonly StepSpan[];
-    let among = (open: readonly StepSpan[], _: number): readonly StepSpan[] => open;
+    let claim = (open: readonly StepSpan[], _: number): Claim => certain(open);
     if (kind === 'none') openAt = () => [];
     else if (kind === 'tree') {
       const owners = this.#treeOwners(thread);
@@ -59,22 +58,24 @@ export class Owners {
     } else if (kind === 'pool') {
       for (const step of steps.allDuring(from, to)) lifeCuts(step, from, to, cuts);
       pool.boundaries(from, to, cuts);
-      openAt = (t) => innermost(steps.allOpenAt(t));
-      among = (open, t) => this.#requestedBy(open, t, t);
+      for (const slice of thread.slices) if (slice.start > from && slice.start < to) cuts.push(slice.start);
+      openAt = () => [];
+      claim = (_, t) => poolOwners(this.#facts, thread.sliceAt(t), t, t);
     } else {
       const near = steps.during(thread.tid, from, to);
       for (const step of near) lifeCuts(step, from, to, cuts);
       if (near.length > 1) this.#facts.marks(thread.tid)?.between(from, to, (mark) => cuts.push(mark));
       openAt = (t) => innermost(openAmong(near, t));
-      among = (open, t) => this.#runningAmong(open, thread.tid, t);
+      claim = (open, t) => certain(this.#runningAmong(open, thread.tid, t));
     }
     const parts: Part[] = [];
     const add = (start: number, end: number) => {
-      const open = openAt(start);
-      const owners = among(open, start);
+      let open = openAt(start);
+      const claimed = claim(open, start);
+      if (kind === 'pool') open = claimed.owners;
       const last = parts.at(-1);
-      if (last && sameSteps(last.owners, owners) && sameSteps(last.open, open)) last.to = end;
-      else parts.push({ from: start, to: end, owners, open });
+      if (last && sameClaim(last, claimed) && sameSteps(last.open, open)) last.to = end;
+      else parts.push({ from: start, to: end, ...claimed, open });
     };
     let start = from;
     for (const cut of cuts.sort((a, b) => a - b)) {
@@ -95,19 +96,25 @@ export class Owners {
    * The steps that experienced what preceded a slice: the wait that ended, its event, the wakeup. Each is to be
    * charged for the part within its own life.
    */
-  ofWakeup(thread: ThreadLog, index: number): readonly StepSpan[] {
+  ofWakeup(thread: ThreadLog, index: number): Claim {
     const slice = thread.slices[index] as StoredSlice;
     const waking = readyTime(slice);
     const kind = this.#kind(thread);
-    if (kind === 'none') return [];
-    if (kind === 'tree') return ancestorsAt(this.#treeOwners(thread), waking);
+    if (kind === 'none') return certain([]);
+    if (kind === 'tree') return certain(ancestorsAt(this.#treeOwners(thread), waking));
     // A request that was outstanding before and after the sleep is the one that slept; the new one has just begun.
     if (kind === 'pool')
-      return this.#requestedBy(
-        innermost(this.#facts.steps.allOpenAt(slice.onAt)),
+      return poolOwners(
+        this.#facts,
+        slice,
         slice.blockNs > 0 ? waking - slice.blockNs : slice.onAt,
         slice.onAt,
       );
+    return certain(this.#servedBy(thread, index, waking));
+  }
+
+  #servedBy(thread: ThreadLog, index: number, waking: number): readonly StepSpan[] {
+    const slice = thread.slices[index] as StoredSlice;
     const inner = innermost(this.#facts.steps.openAt(thread.tid, waking));
     if (inner.length < 2) return inner;
     const marks = this.#facts.marks(thread.tid);
@@ -176,14 +183,6 @@ export class Owners {
     if (mark === '') return [];
     return mark === undefined ? inner : one(openAncestor(this.#facts.steps.get(mark), t));
   }
-
-  /** Who had a request outstanding over all of [from, to], of the innermost steps that are open at its end. */
-  #requestedBy(inner: readonly StepSpan[], from: number, to: number): readonly StepSpan[] {
-    const { pool } = this.#facts;
-    // Requests are announced only while steps overlap.
-    if (inner.length < 2 || !pool.seen) return inner;
-    return ancestorsAt(pool.candidates(from, to), to);
-  }
 }
 
 /** Each step while it is open at `t`, else its nearest ancestor that is. */
@@ -205,7 +204,15 @@ function lifeCuts(step: StepSpan, from: number, to: number, out: number[]): void
   if (step.to > from && step.to < to) out.push(step.to);
 }
 
-export function sameSteps(a: readonly StepSpan[], b: readonly StepSpan[]): boolean {
+function certain(owners: readonly StepSpan[]): Claim {
+  return { owners, nobody: false };
+}
+
+export function sameClaim(a: Claim, b: Claim): boolean {
+  return a.nobody === b.nobody && sameSteps(a.owners, b.owners);
+}
+
+function sameSteps(a: readonly StepSpan[], b: readonly StepSpan[]): boolean {
   return a.length === b.length && a.every((step) => b.includes(step));
 }
 

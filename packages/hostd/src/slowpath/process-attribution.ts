@@ -60,7 +60,11 @@ export class ProcessAttribution {
     this.trackedSince = at;
     this.settledTo = at;
     this.#options = options;
-    this.#threads = new ThreadTable(options.limits);
+    const role = (thread: ThreadLog) => {
+      thread.role ??= options.threadRole(thread.tgid, thread.tid);
+      return thread.role;
+    };
+    this.#threads = new ThreadTable(options.limits, role);
     this.#notes = new ThreadNotes(this.steps, options.limits.marks);
     this.#pool = new PoolRequests(options.limits.poolRequests);
     this.#tree = new ProcessTree(options.limits.processes);
@@ -75,10 +79,7 @@ export class ProcessAttribution {
       gc: (tid) => this.#notes.gc(tid),
       waitsEnded: (tid, from, to) => this.#waits.endedIn(tid, from, to),
       final: (t) => t <= this.settledTo,
-      role: (thread) => {
-        thread.role ??= options.threadRole(thread.tgid, thread.tid);
-        return thread.role;
-      },
+      role,
     };
     this.#owners = new Owners(facts);
     this.#ledger = new Ledger(options, owner, tgid);
@@ -131,13 +132,12 @@ export class ProcessAttribution {
           );
         break;
       case 'pool': {
-        const step = this.steps.get(frame.step);
-        if (step && !this.#pool.begin(`${session}/${frame.id}`, step, frame.at * 1000))
-          this.#drop(frame.at * 1000);
+        const step = frame.step === undefined ? undefined : this.steps.get(frame.step);
+        if (!this.#pool.begin(session, frame.id, step, frame.at * 1000)) this.#drop(frame.at * 1000);
         break;
       }
       case 'pool_end':
-        this.#pool.end(`${session}/${frame.id}`, frame.at * 1000);
+        this.#pool.end(session, frame.id, frame.at * 1000);
         break;
     }
   }
@@ -218,6 +218,7 @@ export class ProcessAttribution {
   /** A session is gone: nobody waits for what its steps paid, and they are over. */
   sessionEnded(session: string, at: number): void {
     this.sessions.delete(session);
+    this.#pool.endSession(session, at);
     for (const step of this.steps.values()) {
       if (step.session !== session) continue;
       if (step.to === Infinity) {
@@ -300,6 +301,7 @@ export class ProcessAttribution {
       from,
       to: Infinity,
       wanted: frame.report !== false,
+      tellsPool: frame.pool === true,
       tally: new Tally(),
       incomplete: late ?? (from < this.settledTo || from < this.#droppedAt + 1e6 ? 'lost' : undefined),
       reported: false,

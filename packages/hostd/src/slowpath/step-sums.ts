@@ -27,10 +27,10 @@ export class StepSums implements ChargeSink {
     if (!step || !tally) return;
     for (let i = 0; i < intervals.length; i++) {
       const interval = intervals.at(i);
-      this.#pay(tally, slice, interval, interval.from, interval.ns, 1);
+      this.#pay(tally, slice, interval, interval.from, interval.ns, 0);
     }
     tally.wakeup(slice, this.#options.isCovered);
-    this.#ran(tally, step, slice, Math.max(0, slice.offAt - slice.onAt), 1);
+    this.#ran(tally, step, slice, Math.max(0, slice.offAt - slice.onAt), 0);
   }
 
   divided(): void {}

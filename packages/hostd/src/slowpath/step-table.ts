@@ -14,6 +14,8 @@ export interface StepSpan {
   /** Infinity while it is open. */
   to: number;
   readonly wanted: boolean;
+  /** Its session tells of requests to the thread pool while it is open: see PoolFrame. */
+  readonly tellsPool: boolean;
   readonly tally: Tally;
   /** Why its report can't be complete. */
   incomplete: string | undefined;

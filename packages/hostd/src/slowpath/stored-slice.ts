@@ -51,6 +51,9 @@ export class StoredSlice implements Slice {
   before = 0;
   /** It tells of no earlier time. */
   start = 0;
+  /** On a thread of the pool: when it was woken for what it does, 0 unknown; and by which thread, 0: none could be. */
+  jobAt = 0;
+  jobBy = -1;
   /** In the first slice that began at the target frequency after a wakeup below it: how long that took. Else 0. */
   rampNs = 0;
 

@@ -60,11 +60,11 @@ export class Tally {
   /**
    * Time in a category.
    * @param category its index
-   * @param candidates among how many steps it could not be decided, or was experienced together
+   * @param candidates among how many steps it could not be decided, or was experienced together; 0: it is one's alone
    */
   pay(category: number, ns: number, candidates: number): void {
     this.self[category] = (this.self[category] as number) + ns;
-    if (candidates > 1) {
+    if (candidates > 0) {
       this.sharedNs += ns;
       if (candidates > this.candidates) this.candidates = candidates;
     }
@@ -77,7 +77,7 @@ export class Tally {
   slice(slice: Slice, candidates: number, began = false): void {
     const { known } = slice;
     this.#tell(began ? known | BEFORE_SLICE : known, 1);
-    if (candidates > 1) this.sharedSlices++;
+    if (candidates > 0) this.sharedSlices++;
     if (known & Known.irq) this.#count(COUNT_INDEX.irq, slice.irqs);
     if (known & Known.softirq) this.#count(COUNT_INDEX.softirq, slice.softirqs);
     if (known & Known.faultCount) {

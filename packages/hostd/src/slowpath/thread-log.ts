@@ -1,4 +1,4 @@
-import { Known, type Slice, SliceBegin, SliceEnd } from '../kernel/slice.ts';
+import { Known, type Slice, SliceBegin, SliceEnd, WakeCause } from '../kernel/slice.ts';
 import type { ThreadRole } from '../kernel/threads.ts';
 import { earliest, isSum, readyTime } from './categories.ts';
 import { StoredSlice } from './stored-slice.ts';
@@ -14,6 +14,8 @@ export class ThreadLog {
   sleptAt = 0;
   #end: SliceEnd | undefined;
   #inside = 0;
+  #jobAt = 0;
+  #jobBy = -1;
   #rampFrom = 0;
   exited = false;
   /** What the thread is, once somebody has looked: see owners.ts. */
@@ -27,8 +29,14 @@ export class ThreadLog {
   /**
    * @param since when its process was tracked, nanoseconds: counters begin there
    * @param kept what the slice is kept in
+   * @param submitter whether a thread may give work to this one, where it is of the pool
    */
-  add(slice: Slice, since: number, kept = new StoredSlice()): StoredSlice {
+  add(
+    slice: Slice,
+    since: number,
+    kept = new StoredSlice(),
+    submitter: (tid: number) => boolean = () => false,
+  ): StoredSlice {
     kept.copy(slice);
     kept.previousOffAt = this.offAt;
     kept.previousEnd = this.#end;
@@ -36,12 +44,31 @@ export class ThreadLog {
     kept.before = this.offAt || (isSum(slice) ? since : 0);
     kept.start = earliest(slice, kept.before);
     kept.rampNs = this.#ramp(slice);
+    this.#job(slice, submitter);
+    kept.jobAt = this.#jobAt;
+    kept.jobBy = this.#jobBy;
     this.slices.push(kept);
     this.offAt = Math.max(this.offAt, slice.offAt);
     if (slice.end === SliceEnd.sleep) this.sleptAt = slice.offAt;
     this.#end = slice.end;
     this.#inside = slice.offInside;
     return kept;
+  }
+
+  /** Work begins where it was woken by who can give it some; whatever else woke it woke it in the middle of that. */
+  #job(slice: Slice, submitter: (tid: number) => boolean): void {
+    if (slice.begin === SliceBegin.new || isSum(slice)) {
+      this.#jobAt = slice.readyAt;
+      this.#jobBy = 0;
+    } else if (
+      slice.begin === SliceBegin.woken &&
+      slice.cause === WakeCause.task &&
+      (this.#end === undefined || this.#end === SliceEnd.sleep) &&
+      submitter(slice.causeId)
+    ) {
+      this.#jobAt = slice.wakingAt;
+      this.#jobBy = slice.causeId;
+    }
   }
 
   #ramp(slice: Slice): number {
@@ -58,6 +85,18 @@ export class ThreadLog {
     let i = this.slices.length;
     while (i > 0 && (this.slices[i - 1] as StoredSlice).offAt > t) i--;
     return i;
+  }
+
+  /** The slice at a time, or the last one before; undefined where it is not kept any more. */
+  sliceAt(t: number): StoredSlice | undefined {
+    let low = 0;
+    let high = this.slices.length;
+    while (low < high) {
+      const middle = (low + high) >> 1;
+      if ((this.slices[middle] as StoredSlice).start <= t) low = middle + 1;
+      else high = middle;
+    }
+    return this.slices[low - 1];
   }
 
   /** The last wakeup that had the thread on the CPU by `to`; null where it had become ready by `from` already. */

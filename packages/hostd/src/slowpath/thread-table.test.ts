@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { makeSlice } from './make-slice.testkit.ts';
 import { ThreadTable } from './thread-table.ts';
 
-const table = ({ threads = 8, slices = 8 } = {}) => new ThreadTable({ threads, slices });
+const table = ({ threads = 8, slices = 8 } = {}) => new ThreadTable({ threads, slices }, () => 'other');
 
 describe('the threads of a process', () => {
   it('hand on each slice once, in order, and no later than it is asked for', () => {

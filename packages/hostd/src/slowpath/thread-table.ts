@@ -1,4 +1,5 @@
 import { type Slice, SliceEnd } from '../kernel/slice.ts';
+import type { ThreadRole } from '../kernel/threads.ts';
 import { SlicePool } from './slice-pool.ts';
 import type { StoredSlice } from './stored-slice.ts';
 import { ThreadLog } from './thread-log.ts';
@@ -8,10 +9,12 @@ export class ThreadTable {
   readonly #byTid = new Map<number, ThreadLog>();
   readonly #limits: { threads: number; slices: number };
   readonly #pool = new SlicePool();
+  readonly #roleOf: (thread: ThreadLog) => ThreadRole;
   #kept = 0;
 
-  constructor(limits: { threads: number; slices: number }) {
+  constructor(limits: { threads: number; slices: number }, roleOf: (thread: ThreadLog) => ThreadRole) {
     this.#limits = limits;
+    this.#roleOf = roleOf;
   }
 
   /** Slices that are kept. */
@@ -38,7 +41,7 @@ export class ThreadTable {
   add(slice: Slice, since: number): boolean {
     const thread = this.#of(slice.tgid, slice.tid);
     if (!thread || this.full) return false;
-    thread.add(slice, since, this.#pool.take());
+    thread.add(slice, since, this.#pool.take(), (tid) => this.#submits(slice.tgid, tid));
     this.#kept++;
     if (slice.end === SliceEnd.exit) thread.exited = true;
     return true;
@@ -79,6 +82,13 @@ export class ThreadTable {
         gone(thread);
       }
     }
+  }
+
+  /** Threads of the pool wake each other, too, and give each other nothing. */
+  #submits(tgid: number, tid: number): boolean {
+    if (tid === tgid) return true;
+    const thread = this.#byTid.get(tid);
+    return thread?.tgid === tgid && this.#roleOf(thread) !== 'pool';
   }
 
   #forget(thread: ThreadLog, count: number): void {

@@ -1,11 +1,13 @@
 import { AsyncResource } from 'node:async_hooks';
 import { execFile } from 'node:child_process';
-import { randomBytes } from 'node:crypto';
+import { generateKeyPair, pbkdf2, randomBytes, webcrypto } from 'node:crypto';
 import { lookup } from 'node:dns/promises';
 import { existsSync } from 'node:fs';
 import { readFile, stat } from 'node:fs/promises';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import { promisify } from 'node:util';
+import { createGzip, gzip, gzipSync } from 'node:zlib';
 import { Agent, request } from 'undici';
 import { afterEach, describe, expect, it } from 'vitest';
 import { TestHostd, until } from '../hostd.testkit.ts';
@@ -217,7 +219,7 @@ describe('thread-pool requests', () => {
     await Promise.all(names.map((name) => step(name, async () => void (await wait(stat('/'))))));
     await until('all ends', () => server.of('step_end').length === 3);
     const requests = server.of('pool');
-    const steps = requests.map((frame) => server.step(frame.step)?.key);
+    const steps = requests.map((frame) => server.step(frame.step ?? '')?.key);
     expect(new Set(steps)).toEqual(new Set(names));
     const ended = server.of('pool_end').map((frame) => frame.id);
     expect(new Set(ended)).toEqual(new Set(requests.map((frame) => frame.id)));
@@ -246,6 +248,77 @@ describe('thread-pool requests', () => {
     await step('alone', () => wait(stat('/')));
     await until('its end', () => server.of('step_end').length === 1);
     expect(server.of('pool')).toEqual([]);
+    expect(server.of('step')[0]?.pool).toBe(true);
+  });
+
+  it('of no step are told of beside a step, and that step’s own meanwhile', async () => {
+    const server = await start();
+    const alone = startStep('alone');
+    await alone.run(() => stat('/'));
+    const outside = stat('/');
+    await alone.run(() => stat('/'));
+    await outside;
+    alone.end();
+    await until('its end', () => server.of('step_end').length === 1);
+    expect(server.of('pool').map((frame) => frame.step)).toEqual([undefined, alone.id]);
+    expect(server.of('pool_end')).toHaveLength(2);
+  });
+
+  it('that a step has left behind are told of beside the next one, with their true beginning', async () => {
+    const server = await start();
+    const before = monotonicMicros();
+    let left: Promise<unknown> | undefined;
+    await step('leaves', async () => {
+      left = promisify(pbkdf2)('a', 'b', 200_000, 32, 'sha512');
+    });
+    await sleep(1);
+    const from = monotonicMicros();
+    await step('next', () => left);
+    await until('both ends', () => server.of('step_end').length === 2);
+    const [request, more] = server.of('pool');
+    expect(request).not.toHaveProperty('step');
+    expect(request?.at).toBeGreaterThan(before);
+    expect(request?.at).toBeLessThan(from);
+    expect(more).toBeUndefined();
+    expect(server.of('pool_end')).toHaveLength(1);
+  });
+
+  it('of a parent are told of beside its child', async () => {
+    const server = await start();
+    const parent = startStep('parent');
+    await parent.run(async () => {
+      const own = stat('/');
+      await step('child', () => own);
+    });
+    parent.end();
+    await until('both ends', () => server.of('step_end').length === 2);
+    expect(server.of('pool').map((frame) => frame.step)).toEqual([parent.id]);
+  });
+
+  it('are those of crypto’s and zlib’s that go there, and end when they are over', async () => {
+    const server = await start();
+    const other = startStep({ key: 'other', parent: null });
+    const inPool = {
+      gzip: () => promisify(gzip)(Buffer.alloc(1e6)),
+      random: () => promisify(randomBytes)(16),
+      digest: () => webcrypto.subtle.digest('SHA-256', Buffer.alloc(16)),
+      key: () => promisify(generateKeyPair)('ed25519'),
+    };
+    const atOnce = {
+      gzipSync: () => gzipSync('x'),
+      randomSync: () => randomBytes(16),
+      compressed: () => createGzip().destroy(),
+    };
+    for (const [name, work] of Object.entries({ ...inPool, ...atOnce }))
+      await step({ kind: 'tool', key: name, parent: null }, async () => {
+        await work();
+        await sleep(1);
+      });
+    other.end();
+    await until('all ends', () => server.of('step_end').length === 8);
+    const keys = server.of('pool').map((frame) => server.step(frame.step ?? '')?.key);
+    expect(keys).toEqual(Object.keys(inPool));
+    expect(server.of('pool_end')).toHaveLength(keys.length);
   });
 });
 

@@ -22,6 +22,8 @@ export interface MeasuresOptions {
   /** Whether a session is there to tell it to. */
   live(): boolean;
   losses(): number;
+  /** Whether it was told of this step. */
+  knows(step: LiveStep): boolean;
   send(frame: ClientFrame, must: boolean): boolean;
   /** There is something to drain in this turn. */
   touch(): void;
@@ -46,14 +48,20 @@ export class Measures {
   constructor(options: MeasuresOptions) {
     this.#options = options;
     this.marks = new RunMarks(options.touch);
-    this.pool = new PoolRequests(options.send);
+    const { knows, send, touch } = options;
+    this.pool = new PoolRequests({ overlap: this.overlap, knows, send, touch });
     this.#native = nativeHook({
-      init: (asyncId, type) => this.pool.init(asyncId, type),
+      init: (asyncId, type, resource) => this.pool.init(asyncId, type, resource),
       before: (asyncId) => {
         this.loop.before();
-        this.pool.before(asyncId);
+        if (this.pool.before(asyncId) && this.#recording === 0) setImmediate(this.#rest);
       },
     });
+  }
+
+  /** Whether requests to the thread pool are known, whoever makes them, while a step is open that records. */
+  get followsPool(): boolean {
+    return this.#native !== undefined;
   }
 
   get losses(): number {
@@ -128,9 +136,10 @@ export class Measures {
     this.#measured.delete(step);
   }
 
-  /** Marks and pauses that have not been sent. */
+  /** Marks and pauses that have not been sent; requests to the thread pool are sent. */
   drain(): ClientFrame[] {
     const { thread } = this.#options;
+    this.pool.drain();
     return [...this.marks.drain(thread), ...(this.#gc?.drain(thread) ?? [])];
   }
 
@@ -153,19 +162,19 @@ export class Measures {
 
   /** Marks are for hostd, and only where it can't tell by itself whose code ran. */
   #follow(): void {
-    const needed = this.overlap.leaves > 1 && this.#recording > 0 && this.#options.live();
-    if (needed === this.marks.on) return;
-    if (needed) this.marks.start(this.overlap.open);
+    const told = this.#recording > 0 && this.#options.live();
+    const overlapping = told && this.overlap.leaves > 1;
+    this.pool.follow(told, overlapping);
+    if (overlapping === this.marks.on) return;
+    if (overlapping) this.marks.start(this.overlap.open);
     else this.marks.stop(this.overlap.leaf);
-    this.pool.announce(needed);
   }
 
   /** Not with every step's end: the next one mostly begins in the same turn. */
   readonly #rest = () => {
-    if (this.#recording > 0 || !this.#nativeOn) return;
+    if (this.#recording > 0 || !this.#nativeOn || this.pool.pending) return;
     this.#nativeOn = false;
     this.#native?.disable();
-    this.pool.clear();
   };
 
   #paused(pause: Pause): void {

@@ -35,6 +35,10 @@ export class Overlap {
     }
   }
 
+  isLeaf(step: LiveStep): boolean {
+    return this.open.has(step) && !this.#children.has(step);
+  }
+
   /** The only leaf; undefined where there is none or more than one. */
   get leaf(): LiveStep | undefined {
     if (this.leaves !== 1) return undefined;

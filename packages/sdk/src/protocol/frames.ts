@@ -50,6 +50,11 @@ export interface StepFrame {
   thread?: number;
   /** Whether a {@link ReportFrame} is wanted at its end: false for a span that does not record. Default true. */
   report?: boolean;
+  /**
+   * Whether requests to the thread pool are told of while it is open, where they may be another's than its own: see
+   * {@link PoolFrame}. Default false: whoever is open may then have caused what the pool does, and so may no step.
+   */
+  pool?: boolean;
 }
 
 export interface StepEndFrame {
@@ -103,11 +108,15 @@ export interface RunFrame {
   marks: (Micros | StepId)[];
 }
 
-/** A request to the thread pool (fs, dns, crypto, zlib) of a step is outstanding from `at` until its `pool_end`. */
+/**
+ * A request to the thread pool (fs, dns, crypto, zlib) is outstanding from `at` until its `pool_end`. Told of while
+ * steps overlap on the thread, and from when one is outstanding that is not the innermost step's until none is.
+ */
 export interface PoolFrame {
   type: 'pool';
   id: number;
-  step: StepId;
+  /** Absent: it is of no step that is open. */
+  step?: StepId;
   at: Micros;
 }
 
@@ -183,7 +192,7 @@ export interface ReportFrame {
   counts?: Record<string, number>;
   /** Categories that this host or this step can't know. Never written as zero. */
   unknown: Category[];
-  /** The part of `self` that this step shared with other candidates, and the largest number of candidates. */
+  /** The part of `self` that other steps, or none, may have caused as well, and the largest number of steps that may have. */
   shared?: { ns: Nanos; candidates: number };
   /** Wakeups of the step's threads; how many found an armed CPU; how many predicted ones woke on an unarmed CPU. */
   wakeups: { total: number; covered: number; missed: number };

@@ -53,6 +53,7 @@ const checks: Record<ClientFrame['type'], (raw: RawFrame, now: Micros) => Flaw |
     timeFlaw('at', raw.at, now) ??
     (raw.parent === undefined ? undefined : stepIdFlaw('parent', raw.parent)) ??
     (raw.report === undefined ? undefined : booleanFlaw('report', raw.report)) ??
+    (raw.pool === undefined ? undefined : booleanFlaw('pool', raw.pool)) ??
     optionalFlaw(raw, now),
   step_end: (raw, now) => stepIdFlaw('id', raw.id) ?? timeFlaw('at', raw.at, now),
   wait: (raw, now) =>
@@ -77,7 +78,9 @@ const checks: Record<ClientFrame['type'], (raw: RawFrame, now: Micros) => Flaw |
   run: (raw, now) =>
     integerFlaw('thread', raw.thread, 1, MAX_THREAD) ?? listFlaw('marks', raw.marks, now, isMark),
   pool: (raw, now) =>
-    countedIdFlaw('id', raw.id) ?? stepIdFlaw('step', raw.step) ?? timeFlaw('at', raw.at, now),
+    countedIdFlaw('id', raw.id) ??
+    (raw.step === undefined ? undefined : stepIdFlaw('step', raw.step)) ??
+    timeFlaw('at', raw.at, now),
   pool_end: (raw, now) => countedIdFlaw('id', raw.id) ?? timeFlaw('at', raw.at, now),
   gc: (raw, now) =>
     integerFlaw('thread', raw.thread, 1, MAX_THREAD) ?? listFlaw('pauses', raw.pauses, now, isPause),

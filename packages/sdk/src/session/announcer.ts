@@ -48,7 +48,8 @@ export class Announcer {
     this.session = 0;
   }
 
-  step(step: LiveStep, report: boolean): boolean {
+  /** @param pool whether requests to the thread pool are told of meanwhile */
+  step(step: LiveStep, report: boolean, pool: boolean): boolean {
     if (this.session === 0) return false;
     if (this.#openSteps >= MAX_OPEN_STEPS) return this.#lose();
     const frame: StepFrame = { type: 'step', id: step.id, kind: toWord(step.kind), at: step.startedAt };
@@ -57,6 +58,7 @@ export class Announcer {
     if (parent?.session === this.session) frame.parent = parent.id;
     if (this.#thread !== undefined) frame.thread = this.#thread;
     if (!report) frame.report = false;
+    if (pool) frame.pool = true;
     if (!this.send(frame)) return false;
     step.session = this.session;
     this.#openSteps++;
