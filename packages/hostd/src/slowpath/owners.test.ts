@@ -103,6 +103,30 @@ describe('a single request', () => {
   });
 });
 
+describe('a single request of a child', () => {
+  it('is known to statistics by its step, also once the child is gone', () => {
+    const stats = new SlowpathStats();
+    const { attribution, frames, slice } = start({ stats });
+    frames(step(A, 1000, { key: 'a' }));
+    attribution.fork({ at: us(1050), parentTgid: TGID, parentTid: TGID, childTgid: 200, childTid: 200 });
+    slice({ onAt: 1000, offAt: 1200 });
+    attribution.event({
+      kind: EventKind.block,
+      cpu: 0,
+      tgid: 200,
+      tid: 200,
+      at: us(1300),
+      durationNs: us(100),
+    });
+    attribution.exit({ at: us(1400), tgid: 200, tid: 200 });
+    slice({ tgid: 200, tid: 200, onAt: 1100, offAt: 1400, end: SliceEnd.exit });
+    slice({ onAt: 1900, offAt: 2000 });
+    frames(end(A, 2000));
+    attribution.sessionEnded('s1');
+    expect(stats.query({ category: 'block.each', by: 'key' })).toMatchObject([{ of: 'tool:a', count: 1 }]);
+  });
+});
+
 describe('a parent step', () => {
   it('leaves a new child what marks of an older one seem to say', () => {
     const { frames, slice, find } = start();

@@ -248,6 +248,12 @@ export class ProcessAttribution {
   settle(until: number): void {
     if (until <= this.settledTo) return;
     this.#owners.settleTree(until);
+    // First: what exited children did is known as theirs only as long as they are.
+    this.#events.settle(
+      until,
+      ({ tgid, tid }, t) => this.#owners.at(this.#threads.get(tid) ?? new ThreadLog(tgid, tid), t),
+      (event, steps) => this.#options.stats?.event(event, this.owner, steps),
+    );
     this.#threads.settle(
       until,
       (thread, count) => charge(thread, 0, count, this.#owners, this.#ledger),
@@ -255,11 +261,6 @@ export class ProcessAttribution {
         this.#tree.remove(tgid, tid);
         if (tid === tgid) this.gone.push(tid);
       },
-    );
-    this.#events.settle(
-      until,
-      ({ tgid, tid }, t) => this.#owners.at(this.#threads.get(tid) ?? new ThreadLog(tgid, tid), t),
-      (event, steps) => this.#options.stats?.event(event, this.owner, steps),
     );
     this.settledTo = until;
     if (until - this.#prunedTo >= this.#options.settleLagNs.idle / 2) this.#prune(until);
