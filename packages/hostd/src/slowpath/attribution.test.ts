@@ -3,9 +3,47 @@ import { Known, SliceBegin, SliceEnd } from '../kernel/slice.ts';
 import { A, B, end, run, start, step, TGID, us } from './attribution.testkit.ts';
 import { ALL_KNOWN } from './make-slice.testkit.ts';
 
-describe('steps that nothing tells apart', () => {
-  const ids = (n: number) => Array.from({ length: n }, (_, i) => (i + 1).toString(16).padStart(16, '0'));
+const ids = (n: number) => Array.from({ length: n }, (_, i) => (i + 1).toString(16).padStart(16, '0'));
 
+describe('steps of which more than 32 are open', () => {
+  const many = ids(40);
+  const sum = (list: readonly number[]) => list.reduce((a, b) => a + b, 0);
+
+  it('have all that they paid where marks tell them apart, and a wakeup that served all', () => {
+    const { frames, slice, find } = start();
+    frames(...many.map((id) => step(id, 1000)));
+    frames(run(1000, ''));
+    slice({ onAt: 1000, offAt: 1001 });
+    frames(run(2100, ...many.flatMap((id, i) => [id, 2100 + 10 * (i + 1)]), ''));
+    slice({ wakingAt: 2000, onAt: 2100, offAt: 2500 });
+    frames(...many.map((id) => end(id, 2500)));
+    const { reports } = find(2500);
+    for (const id of many)
+      expect(reports[id]).toMatchObject({
+        complete: true,
+        self: { 'wakeup.scheduling': us(100) },
+        shared: { ns: us(100), candidates: 40 },
+        wakeups: { total: 1 },
+        cpuNs: us(10),
+      });
+  });
+
+  it('lack of a slice only the parts that nothing tells apart', () => {
+    const { frames, slice, find } = start();
+    frames(...many.map((id) => step(id, 2000)), end(many[0] as string, 2450));
+    // Nothing is marked before, and all that follows is the first one's.
+    frames(run(2200, many[0] as string));
+    slice({ wakingAt: 2000, onAt: 2100, offAt: 2400, end: SliceEnd.preempted });
+    slice({ begin: SliceBegin.preempted, readyAt: 2400, wakingAt: 0, onAt: 2420, offAt: 2500 });
+    frames(...many.slice(1).map((id) => end(id, 2500)));
+    const { reports } = find(2500);
+    for (const id of many) expect(reports[id]).toMatchObject({ incomplete: 'too_many_candidates' });
+    expect(reports[many[0] as string]).toMatchObject({ self: { runqueue: us(20) }, cpuNs: us(200 + 30) });
+    expect(sum(many.slice(1).map((id) => reports[id]?.cpuNs as number))).toBe(0);
+  });
+});
+
+describe('steps that nothing tells apart', () => {
   it('share what they may have paid, and beyond 32 lack it and say so', () => {
     for (const n of [32, 33]) {
       const { attribution, frames, slice, find } = start();

@@ -31,8 +31,8 @@ export interface ChargeSink {
 const STRETCH = 20e6;
 
 /**
- * Among more steps than this nothing is shared: it would say little, and hundreds of steps that nobody tells apart
- * would make each slice cost hundreds of charges.
+ * What can't be decided among more steps than this is not shared: it would say little, and hundreds of steps that
+ * nobody tells apart would make each slice cost hundreds of charges.
  */
 const MOST_CANDIDATES = 32;
 
@@ -86,12 +86,13 @@ export function divide(
   sink.divided(slice, intervals);
   const woken = servedByWakeup(slice);
   const wakeup = woken ? owners.ofWakeup(thread, index) : undefined;
-  const served = wakeup?.owners ?? [];
+  const served = !wakeup || (!wakeup.decided && leftOpen(wakeup.owners, slice)) ? [] : wakeup.owners;
   const together = wakeup ? sharedBy(wakeup) : 0;
-  if (leftOpen(served, slice) || around.some((part) => leftOpen(part.owners, slice))) return;
   for (const step of served) sink.woken(step, slice);
 
-  const parts = clip(around, woken ? slice.onAt : slice.start, slice.offAt);
+  const parts = clip(around, woken ? slice.onAt : slice.start, slice.offAt).map((part) =>
+    leftOpen(part.owners, slice) ? { ...part, owners: [], nobody: true } : part,
+  );
   const onCpu = isSum(slice) ? parts : clip(parts, slice.onAt, slice.offAt);
   const running = distinct(onCpu);
 

@@ -18,6 +18,12 @@ export interface Part extends Claim {
   readonly open: readonly StepSpan[];
 }
 
+/** Whom a wakeup served. */
+export interface Served extends Claim {
+  /** Each of them is known to have been, and not one of several candidates. */
+  readonly decided: boolean;
+}
+
 /** What the joins of one process need to know. */
 export interface JoinFacts {
   readonly tgid: number;
@@ -96,30 +102,23 @@ export class Owners {
    * The steps that experienced what preceded a slice: the wait that ended, its event, the wakeup. Each is to be
    * charged for the part within its own life.
    */
-  ofWakeup(thread: ThreadLog, index: number): Claim {
+  ofWakeup(thread: ThreadLog, index: number): Served {
     const slice = thread.slices[index] as StoredSlice;
     const waking = readyTime(slice);
     const kind = this.#kind(thread);
-    if (kind === 'none') return certain([]);
-    if (kind === 'tree') return certain(ancestorsAt(this.#treeOwners(thread), waking));
+    const undecided = (claim: Claim) => ({ ...claim, decided: false });
+    if (kind === 'none') return undecided(certain([]));
+    if (kind === 'tree') return undecided(certain(ancestorsAt(this.#treeOwners(thread), waking)));
     // A request that was outstanding before and after the sleep is the one that slept; the new one has just begun.
-    if (kind === 'pool')
-      return poolOwners(
-        this.#facts,
-        slice,
-        slice.blockNs > 0 ? waking - slice.blockNs : slice.onAt,
-        slice.onAt,
-      );
-    return certain(this.#servedBy(thread, index, waking));
-  }
-
-  #servedBy(thread: ThreadLog, index: number, waking: number): readonly StepSpan[] {
-    const slice = thread.slices[index] as StoredSlice;
+    if (kind === 'pool') {
+      const from = slice.blockNs > 0 ? waking - slice.blockNs : slice.onAt;
+      return undecided(poolOwners(this.#facts, slice, from, slice.onAt));
+    }
     const inner = innermost(this.#facts.steps.openAt(thread.tid, waking));
-    if (inner.length < 2) return inner;
+    if (inner.length < 2) return undecided(certain(inner));
     const marks = this.#facts.marks(thread.tid);
     const mark = marks?.at(waking);
-    if (mark) return one(openAncestor(this.#facts.steps.get(mark), waking));
+    if (mark) return undecided(certain(one(openAncestor(this.#facts.steps.get(mark), waking))));
     // The thread slept between two turns of its event loop: those whose code runs now were served.
     const end = thread.activityEnd(index);
     const served = this.#facts.waitsEnded(thread.tid, waking, end);
@@ -128,7 +127,8 @@ export class Owners {
       if (step && !served.includes(step)) served.push(step);
     });
     const experienced = innermost(served.filter((step) => step.from <= waking && waking < step.to));
-    return experienced.length > 0 || mark === '' ? experienced : inner;
+    if (experienced.length > 0 || mark === '') return { ...certain(experienced), decided: true };
+    return undecided(certain(inner));
   }
 
   #kind(thread: ThreadLog): 'tree' | 'pool' | 'loop' | 'none' {
