@@ -39,9 +39,9 @@ function statsText({ stats }: StatsAnswer): string {
     ['category', 'of', 'count', 'p50', 'p90', 'p99', 'max', 'sum'],
     stats.map((row) => [
       ...[row.category, row.of ?? '', row.count],
-      ...[row.p50Ns, row.p90Ns, row.p99Ns, row.maxNs].map((value) => inUnit(row, value)),
+      ...[row.p50, row.p90, row.p99, row.max].map((value) => inUnit(row, value)),
       // A sum of frequencies or of idle states means nothing.
-      row.unit === 'ns' || row.category.startsWith('page_') ? inUnit(row, row.sumNs) : '',
+      row.unit === 'ns' || row.category.startsWith('page_') ? inUnit(row, row.sum) : '',
     ]),
     '',
   );

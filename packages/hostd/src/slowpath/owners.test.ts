@@ -99,7 +99,7 @@ describe('a single request', () => {
     frames(run(1000, A, 1050, B, 1195, ''), end(A, 1200), end(B, 1200));
     find(1200);
     attribution.sessionEnded('s1');
-    expect(stats.query({ category: 'block', by: 'key' })).toMatchObject([{ of: 'tool:b', sumNs: us(100) }]);
+    expect(stats.query({ category: 'block', by: 'key' })).toMatchObject([{ of: 'tool:b', sum: us(100) }]);
   });
 });
 

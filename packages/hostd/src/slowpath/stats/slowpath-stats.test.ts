@@ -40,17 +40,17 @@ describe('SlowpathStats', () => {
     });
     add({ begin: SliceBegin.preempted, readyAt: 21_000, onAt: 22_000, offAt: 23_000, khz: 3, targetKhz: 3 });
     const rows = Object.fromEntries(stats.query({}).map((row) => [row.category, row]));
-    expect(rows['wakeup.to_run']).toMatchObject({ count: 3, sumNs: 50, maxNs: 50 });
-    expect(rows['wakeup.wait']).toMatchObject({ count: 1, sumNs: 10_000 });
-    expect(rows['wakeup.idle_state']).toMatchObject({ unit: 'count', maxNs: 2, buckets: [[2, 1]] });
-    expect(rows['wakeup.idle_exit']).toMatchObject({ count: 1, sumNs: 40 });
-    expect(rows.timer).toMatchObject({ sumNs: 400 });
-    expect(rows['timer.to_waking']).toMatchObject({ sumNs: 500 });
-    expect(rows.block).toMatchObject({ sumNs: 7_000 });
-    expect(rows['page_fault.block']).toMatchObject({ sumNs: 7_000 });
+    expect(rows['wakeup.to_run']).toMatchObject({ count: 3, sum: 50, max: 50 });
+    expect(rows['wakeup.wait']).toMatchObject({ count: 1, sum: 10_000 });
+    expect(rows['wakeup.idle_state']).toMatchObject({ unit: 'count', max: 2, buckets: [[2, 1]] });
+    expect(rows['wakeup.idle_exit']).toMatchObject({ count: 1, sum: 40 });
+    expect(rows.timer).toMatchObject({ sum: 400 });
+    expect(rows['timer.to_waking']).toMatchObject({ sum: 500 });
+    expect(rows.block).toMatchObject({ sum: 7_000 });
+    expect(rows['page_fault.block']).toMatchObject({ sum: 7_000 });
     expect(rows['page_fault.major']).toMatchObject({ count: 1, unit: 'count' });
-    expect(rows['frequency.ramp']).toMatchObject({ sumNs: 2_000 });
-    expect(rows.runqueue).toMatchObject({ sumNs: 1_000 });
+    expect(rows['frequency.ramp']).toMatchObject({ sum: 2_000 });
+    expect(rows.runqueue).toMatchObject({ sum: 1_000 });
   });
 
   it('splits by step, key, cpu, session and cgroup, and filters by category', () => {
@@ -65,7 +65,7 @@ describe('SlowpathStats', () => {
       [],
     );
     const of = (by: string) =>
-      stats.query({ category: 'wakeup.scheduling', by }).map((row) => [row.of, row.count, row.sumNs]);
+      stats.query({ category: 'wakeup.scheduling', by }).map((row) => [row.of, row.count, row.sum]);
     expect(of('cpu')).toEqual([
       ['1', 2, 40],
       ['0', 1, 20],
@@ -79,11 +79,9 @@ describe('SlowpathStats', () => {
       'wakeup.scheduling',
       'wakeup.to_run',
     ]);
-    expect(stats.query({ category: 'vfs.open' })).toMatchObject([{ count: 1, sumNs: 900 }]);
-    expect(stats.query({ category: 'vfs', by: 'key' })).toMatchObject([{ of: 'tool:Grep', sumNs: 900 }]);
-    expect(stats.query({ category: 'io_uring', by: 'step' })).toMatchObject([
-      { of: 'user_data:7', sumNs: 70 },
-    ]);
+    expect(stats.query({ category: 'vfs.open' })).toMatchObject([{ count: 1, sum: 900 }]);
+    expect(stats.query({ category: 'vfs', by: 'key' })).toMatchObject([{ of: 'tool:Grep', sum: 900 }]);
+    expect(stats.query({ category: 'io_uring', by: 'step' })).toMatchObject([{ of: 'user_data:7', sum: 70 }]);
   });
 
   it('counts a slice that is all one step’s for that step, too, and once for each other split', () => {
@@ -108,9 +106,9 @@ describe('SlowpathStats', () => {
     const log = new ThreadLog(100, 100);
     told(stats, log.add(makeSlice({ wakingAt: 10, onAt: 30 }), 0));
     told(stats, log.add(makeSlice({ wakingAt: 10, onAt: 50 }), 0), { ...owner, user: 2000, session: 's2' });
-    expect(stats.query({ category: 'wakeup.to_run', user: 2000 })).toMatchObject([{ count: 1, sumNs: 40 }]);
+    expect(stats.query({ category: 'wakeup.to_run', user: 2000 })).toMatchObject([{ count: 1, sum: 40 }]);
     expect(stats.query({ category: 'wakeup.to_run', by: 'session', user: 1 })).toEqual([]);
-    expect(stats.query({ category: 'wakeup.to_run' })).toMatchObject([{ count: 2, sumNs: 60 }]);
+    expect(stats.query({ category: 'wakeup.to_run' })).toMatchObject([{ count: 2, sum: 60 }]);
   });
 
   it('refuses what is no category and no split', () => {

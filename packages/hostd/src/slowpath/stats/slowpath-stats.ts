@@ -52,17 +52,17 @@ export interface StatsQuery {
   user?: number | undefined;
 }
 
-/** One histogram. Values are in `unit`; names end in `Ns` for the usual one. */
+/** One histogram. All values are in `unit`. */
 export interface StatsRow {
   category: Statistic;
   unit: 'ns' | 'count' | 'kHz';
   of?: string;
   count: number;
-  sumNs: number;
-  p50Ns: number;
-  p90Ns: number;
-  p99Ns: number;
-  maxNs: number;
+  sum: number;
+  p50: number;
+  p90: number;
+  p99: number;
+  max: number;
   /** [upper end, count], ascending. */
   buckets: [upTo: number, count: number][];
 }
@@ -138,7 +138,7 @@ export class SlowpathStats {
         if (histogram && histogram.count > 0 && (category === undefined || matches(statistic, category)))
           rows.push(row(statistic, group.of, histogram));
       });
-    return rows.sort((a, b) => a.category.localeCompare(b.category) || b.sumNs - a.sumNs);
+    return rows.sort((a, b) => a.category.localeCompare(b.category) || b.sum - a.sum);
   }
 
   #group(dimension: Dimension, user: number, of: string): Group {
@@ -174,11 +174,11 @@ function row(statistic: Statistic, of: string, histogram: Histogram): StatsRow {
     unit: unitOf(statistic),
     ...(of !== '' && { of }),
     count: histogram.count,
-    sumNs: Math.round(histogram.sum),
-    p50Ns: histogram.quantile(0.5),
-    p90Ns: histogram.quantile(0.9),
-    p99Ns: histogram.quantile(0.99),
-    maxNs: histogram.max,
+    sum: Math.round(histogram.sum),
+    p50: histogram.quantile(0.5),
+    p90: histogram.quantile(0.9),
+    p99: histogram.quantile(0.99),
+    max: histogram.max,
     buckets: histogram.buckets(),
   };
 }
