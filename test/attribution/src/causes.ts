@@ -1,7 +1,8 @@
 import { spawn } from 'node:child_process';
-import { closeSync, openSync, readFileSync, readSync } from 'node:fs';
-import { open } from 'node:fs/promises';
+import { pbkdf2 } from 'node:crypto';
+import { closeSync, openSync, read as readAsync, readFileSync, readSync } from 'node:fs';
 import { setImmediate as turn, setTimeout as wait } from 'node:timers/promises';
+import { gzip } from 'node:zlib';
 import { forgetPages, mapFile, setTimerSlack } from './mapping.ts';
 import type { Cause, Plan, Truth } from './plan.ts';
 import { account, now } from './witness.ts';
@@ -75,12 +76,30 @@ export const causes: Record<Cause, (plan: Plan, index: number) => Promise<Told>>
     return { ns: { timer: least }, most: { timer: most } };
   },
 
-  async pool_job(plan, index) {
-    forgetPages(plan.files[index] as string);
-    const file = await open(plan.files[index] as string);
-    await file.read(Buffer.alloc(16 * 1024 * 1024), 0, 16 * 1024 * 1024, 0);
-    await file.close();
-    return { ns: {} };
+  async pool_read(plan, index) {
+    const path = plan.files[index] as string;
+    forgetPages(path);
+    const sections: [number, number][] = [];
+    const fd = openSync(path, 'r');
+    const buffer = Buffer.alloc(1024 * 1024);
+    for (let read = 1; read > 0; )
+      read = await pooled<number>(sections, (done) => readAsync(fd, buffer, 0, buffer.length, null, done));
+    closeSync(fd);
+    return { ns: {}, sections };
+  },
+
+  async pool_zip(plan, index) {
+    const text = readFileSync(plan.files[index] as string).toString('hex');
+    const sections: [number, number][] = [];
+    await pooled(sections, (done) => gzip(text, done));
+    return { ns: {}, sections };
+  },
+
+  async pool_hash() {
+    const sections: [number, number][] = [];
+    for (let i = 0; i < 4; i++)
+      await pooled(sections, (done) => pbkdf2('planted', 'salt', 50_000, 32, 'sha512', done));
+    return { ns: {}, sections };
   },
 
   async busy_loop() {
@@ -98,9 +117,24 @@ export const causes: Record<Cause, (plan: Plan, index: number) => Promise<Told>>
   /** Open all the while, and nothing of what goes on around it is its own. */
   async idle() {
     await wait(300);
-    return { ns: { block: 0, throttled: 0 } };
+    return { ns: { block: 0, throttled: 0 }, mostCpuNs: 0 };
   },
 };
+
+/** Makes a request to the pool, and notes when it was outstanding. */
+function pooled<T>(
+  sections: [number, number][],
+  request: (done: (error: Error | null, result: T) => void) => void,
+): Promise<T> {
+  const from = now();
+  return new Promise((resolve, reject) =>
+    request((error, result) => {
+      sections.push([from, now()]);
+      if (error) reject(error);
+      else resolve(result);
+    }),
+  );
+}
 
 /** Runs for 30 ms, and says what it had: run time, run-queue delay, slices. */
 const BURN = `use Time::HiRes qw(clock_gettime CLOCK_PROCESS_CPUTIME_ID);

@@ -5,12 +5,17 @@ import { availableParallelism, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { launcher, launcherFlags } from '@prewake/hostd/internal';
-import type { AgentResult, Cause, Plan, Truth } from './plan.ts';
-import { type Sleep, SleepWitness } from './sleep-witness.ts';
+import { type AgentResult, type Cause, type Plan, POOLED, type Truth } from './plan.ts';
+import { type Seen, type Stretch, ThreadWitness } from './thread-witness.ts';
 
 const CGROUP_CPU = '/sys/fs/cgroup/cpu';
-/** Bytes of each file: enough to take the device a while. */
-const FILE_BYTES = 16 * 1024 * 1024;
+/** Bytes of each file: enough to take the device, or zlib, a while. */
+const FILE_BYTES: Partial<Record<Cause, number>> = {
+  cold_read: 16 * 1024 * 1024,
+  major_faults: 16 * 1024 * 1024,
+  pool_read: 16 * 1024 * 1024,
+  pool_zip: 1024 * 1024,
+};
 
 const agentMain = fileURLToPath(new URL('../dist/agent.js', import.meta.url));
 
@@ -48,8 +53,8 @@ export class Machine {
   plan(causes: Cause[], swap?: [number, number]): Plan {
     const files = causes.map((cause, i) => {
       const path = join(this.#directory, `file${i}`);
-      if (cause === 'cold_read' || cause === 'major_faults' || cause === 'pool_job')
-        writeFileSync(path, randomBytes(FILE_BYTES), { flush: true });
+      const bytes = FILE_BYTES[cause];
+      if (bytes) writeFileSync(path, randomBytes(bytes), { flush: true });
       return path;
     });
     const groups: Plan['groups'] = {};
@@ -93,15 +98,15 @@ export class Machine {
     });
     const ended = new Promise((resolve) => agent.once('close', resolve));
     await ready;
-    const witness = await SleepWitness.watch(agent.pid as number);
+    const witness = await ThreadWitness.watch(agent.pid as number);
     agent.stdin.end('go\n');
     await ended;
-    const sleeps = await witness.stop();
-    if (!sleeps) return undefined;
+    const seen = await witness.stop();
+    if (!seen) return undefined;
     const result: AgentResult = JSON.parse(text.slice(text.indexOf('\n')));
     for (const truth of result.truths) {
-      const block = sleptIn(truth, sleeps, agent.pid as number);
-      if (block !== undefined) truth.ns.block = block;
+      if (POOLED.includes(truth.cause)) poolTruth(truth, result.truths, seen);
+      else if (truth.sections) truth.ns.block = sleptIn(truth.sections, seen.sleeps, agent.pid as number);
     }
     return result;
   }
@@ -116,14 +121,43 @@ export class Machine {
   }
 }
 
-/** How long a step's own code slept uninterruptibly; undefined where only its children could. */
-function sleptIn({ cause, sections }: Truth, sleeps: readonly Sleep[], main: number): number | undefined {
-  // One job in the pool: whatever the pool's threads sleep is that job's.
-  const its =
-    cause === 'pool_job'
-      ? sleeps.filter(({ comm }) => comm === 'libuv-worker')
-      : sleeps.filter(
-          ({ tid, from, to }) => tid === main && sections?.some(([a, b]) => from >= a && to <= b),
-        );
-  return sections || cause === 'pool_job' ? its.reduce((sum, { from, to }) => sum + to - from, 0) : undefined;
+/** How long a step's own code slept uninterruptibly. */
+function sleptIn(sections: readonly [number, number][], sleeps: readonly Stretch[], main: number): number {
+  const its = sleeps.filter(
+    ({ tid, from, to }) => tid === main && sections.some(([a, b]) => from >= a && to <= b),
+  );
+  return its.reduce((sum, { from, to }) => sum + to - from, 0);
+}
+
+/**
+ * What the pool may have done for a step: nobody sees which thread does which request, but each does what it does for
+ * one that was outstanding all the while. Where several were, each of their steps has to have it in full, and to say
+ * that it shares it.
+ */
+function poolTruth(truth: Truth, all: readonly Truth[], { sleeps, runs }: Seen): void {
+  const others = all.filter((other) => other !== truth && POOLED.includes(other.cause));
+  const may = ({ sections }: Truth, from: number, to: number) =>
+    sections?.some(([a, b]) => from >= a && to <= b) ?? false;
+  const sums = (stretches: readonly Stretch[]) => {
+    const its = stretches.filter(({ comm, from, to }) => comm === POOL && may(truth, from, to));
+    const alone = its.filter(({ from, to }) => !others.some((other) => may(other, from, to)));
+    return { all: total(its), alone: total(alone) };
+  };
+  const slept = sums(sleeps);
+  truth.ns.block = slept.all;
+  truth.alone = { block: slept.alone };
+  truth.cpuNs = sums(cut(runs, all.flatMap(({ sections }) => sections ?? []).flat())).all;
+}
+
+const POOL = 'libuv-worker';
+
+const total = (stretches: readonly Stretch[]) => stretches.reduce((sum, { from, to }) => sum + to - from, 0);
+
+/** Work that goes on may be another's after each of these times. */
+function cut(stretches: readonly Stretch[], times: readonly number[]): Stretch[] {
+  const ascending = times.toSorted((a, b) => a - b);
+  return stretches.flatMap((stretch) => {
+    const ends = ascending.filter((t) => t > stretch.from && t < stretch.to);
+    return [...ends, stretch.to].map((to, i) => ({ ...stretch, from: ends[i - 1] ?? stretch.from, to }));
+  });
 }

@@ -14,6 +14,9 @@ export const CLASSES = {
 
 export type CauseClass = keyof typeof CLASSES;
 
+/** Causes whose work libuv's thread pool does. */
+export const POOLED: readonly Cause[] = ['pool_read', 'pool_zip', 'pool_hash'];
+
 export type Cause =
   | 'cold_read'
   | 'major_faults'
@@ -21,7 +24,9 @@ export type Cause =
   | 'grandchild_beside_hog'
   | 'quota'
   | 'timer_slack'
-  | 'pool_job'
+  | 'pool_read'
+  | 'pool_zip'
+  | 'pool_hash'
   | 'busy_loop'
   | 'idle';
 
@@ -48,10 +53,17 @@ export interface Truth {
   ns: Partial<Record<CauseClass, number>>;
   /** Where `ns` is the least that it may have been: the most. */
   most?: Partial<Record<CauseClass, number>>;
-  /** When its code was in a system call or a fault that may sleep: [from, to], nanoseconds of CLOCK_MONOTONIC. */
+  /** Where others may have caused some of it, too: what no other may have. */
+  alone?: Partial<Record<CauseClass, number>>;
+  /**
+   * When its code was in a system call or a fault that may sleep, or its requests to the pool were outstanding:
+   * [from, to], nanoseconds of CLOCK_MONOTONIC.
+   */
   sections?: [from: number, to: number][];
   majorFaults?: number;
+  /** The least that it ran, and where that was measured the most. */
   cpuNs?: number;
+  mostCpuNs?: number;
 }
 
 /** What Prewake put on a step's span. */

@@ -1,21 +1,27 @@
-import { type AgentResult, type Cause, type CauseClass, CLASSES, type Truth } from './plan.ts';
+import { type AgentResult, type Cause, type CauseClass, CLASSES, POOLED, type Truth } from './plan.ts';
 
 /** At least so much of the planted time stands on the right step … */
 const RIGHT = 0.95;
 /** … and less than so much of a step's usual planted time on any wrong one. */
 const WRONG = 0.02;
 
+/** Whether figures are lower bounds by their own account. */
+export function isPart(incomplete: unknown): boolean {
+  return incomplete === 'lost' || incomplete === 'open';
+}
+
 /** What is not as it was planted, in words. */
 export function flaws({ truths: all, spans, mainQueueNs }: AgentResult): string[] {
   const found: string[] = [];
   const attributesOf = (truth: Truth) => spans.find(({ label }) => label === truth.label)?.attributes ?? {};
   // Figures that say themselves that something is missing promise nothing.
-  const truths = all.filter((truth) => attributesOf(truth)['prewake.attribution.incomplete'] !== 'lost');
+  const truths = all.filter((truth) => !isPart(attributesOf(truth)['prewake.attribution.incomplete']));
+  const usualCpuNs = usual(truths.flatMap(({ cpuNs }) => cpuNs ?? []));
   for (const truth of truths) {
     const attributes = attributesOf(truth);
     if (attributes['prewake.attribution.complete'] !== true)
       found.push(`${truth.label}: not complete: ${attributes['prewake.attribution.incomplete']}`);
-    const { majorFaults, cpuNs } = truth;
+    const { majorFaults, cpuNs, mostCpuNs } = truth;
     const counted = Number(attributes['prewake.slowpath.page_fault.major.count'] ?? 0);
     // A slice in which several steps ran does not say whose faults its faults were.
     const shared = Number(attributes['prewake.slowpath.slice.shared.count'] ?? 0);
@@ -24,12 +30,13 @@ export function flaws({ truths: all, spans, mainQueueNs }: AgentResult): string[
     const ran = Number(attributes['prewake.cpu_ns'] ?? 0);
     if (cpuNs !== undefined && ran < RIGHT * cpuNs)
       found.push(`${truth.label} (${truth.cause}): ran ${ran} ns, planted ${cpuNs}`);
+    if (mostCpuNs !== undefined && ran > mostCpuNs + WRONG * usualCpuNs)
+      found.push(`${truth.label} (${truth.cause}): ran ${ran} ns, planted ${mostCpuNs}`);
   }
   for (const one of Object.keys(CLASSES) as CauseClass[]) {
     const planted = truths.flatMap(({ ns }) => ns[one] ?? []);
-    const usual = planted.reduce((sum, ns) => sum + ns, 0) / Math.max(1, planted.length);
     // Whoever ran on the main thread when it was preempted has paid for that, whatever was planted.
-    const allowed = WRONG * usual + (one === 'queue' ? mainQueueNs : 0);
+    const allowed = WRONG * usual(planted) + (one === 'queue' ? mainQueueNs : 0);
     for (const truth of truths) {
       const wanted = truth.ns[one];
       const got = classSum(attributesOf(truth), CLASSES[one].all);
@@ -39,15 +46,23 @@ export function flaws({ truths: all, spans, mainQueueNs }: AgentResult): string[
       const own = classSum(attributesOf(truth), CLASSES[one].own);
       if (own !== undefined && isMeasured(truth, one) && own > most + allowed)
         found.push(`${truth.label} (${truth.cause}): ${one} ${own} ns, planted ${most}`);
+      const alone = truth.alone?.[one];
+      const shared = Number(attributesOf(truth)['prewake.attribution.shared_ns'] ?? 0);
+      if (own !== undefined && alone !== undefined && own - shared > alone + allowed)
+        found.push(`${truth.label} (${truth.cause}): ${one} ${own - shared} ns unshared, planted ${alone}`);
     }
   }
   return found;
 }
 
+function usual(planted: readonly number[]): number {
+  return planted.reduce((sum, ns) => sum + ns, 0) / Math.max(1, planted.length);
+}
+
 /** What nobody measured may be there: children that are not pinned wait for a CPU, and moving to a cgroup sleeps. */
 function isMeasured({ cause, ns }: Truth, one: CauseClass): boolean {
   if (ns[one] !== undefined) return true;
-  if (one === 'queue') return cause !== 'quota' && cause !== 'timer_slack' && cause !== 'pool_job';
+  if (one === 'queue') return cause !== 'quota' && cause !== 'timer_slack' && !POOLED.includes(cause);
   return one !== 'block' || !CHILDREN.includes(cause);
 }
 
