@@ -158,6 +158,6 @@ export interface EventRecord {
   readonly queuedNs?: number;
   /** `work`: the work function; empty unknown. */
   readonly name?: string;
-  /** `io_uring`: the upper half of the request's user_data, where some programs keep a step of their own. */
+  /** `io_uring`: the upper half of the request's user_data, where a program may keep the upper half of its step's id. */
   readonly stepId?: number;
 }

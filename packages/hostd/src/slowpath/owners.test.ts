@@ -103,6 +103,32 @@ describe('a single request', () => {
   });
 });
 
+describe('an io_uring request', () => {
+  it('is of the step whose id it carries, and other numbers invent none', () => {
+    const stats = new SlowpathStats();
+    const { attribution, frames, slice } = start({ stats });
+    const [a, b] = ['0000002a00000001', '0000002b00000001'];
+    frames(step(a, 1000), step(b, 1000));
+    const ring = {
+      kind: EventKind.ioUring,
+      cpu: 0,
+      tgid: TGID,
+      tid: TGID,
+      at: us(1190),
+      durationNs: us(100),
+    };
+    for (const stepId of [0x2b, 22]) attribution.event({ ...ring, stepId });
+    slice({ onAt: 1000, offAt: 1200 });
+    frames(run(1000, a, 1195, ''), end(a, 1200), end(b, 1200));
+    attribution.sessionEnded('s1');
+    const of = stats.query({ category: 'io_uring.each', by: 'step' }).map((row) => [row.of, row.count]);
+    expect(of.sort()).toEqual([
+      [a, 1],
+      [b, 1],
+    ]);
+  });
+});
+
 describe('a single request of a child', () => {
   it('is known to statistics by its step, also once the child is gone', () => {
     const stats = new SlowpathStats();

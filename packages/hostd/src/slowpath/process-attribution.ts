@@ -251,7 +251,7 @@ export class ProcessAttribution {
     // First: what exited children did is known as theirs only as long as they are.
     this.#events.settle(
       until,
-      ({ tgid, tid }, t) => this.#owners.at(this.#threads.get(tid) ?? new ThreadLog(tgid, tid), t),
+      (event, t) => this.#ownersOf(event, t),
       (event, steps) => this.#options.stats?.event(event, this.owner, steps),
     );
     this.#threads.settle(
@@ -264,6 +264,12 @@ export class ProcessAttribution {
     );
     this.settledTo = until;
     if (until - this.#prunedTo >= this.#options.settleLagNs.idle / 2) this.#prune(until);
+  }
+
+  #ownersOf({ tgid, tid, stepId }: EventRecord, t: number): readonly StepSpan[] {
+    const named = stepId ? this.steps.ofHalf(stepId) : undefined;
+    if (named && named.from <= t && t < named.to) return [named];
+    return this.#owners.at(this.#threads.get(tid) ?? new ThreadLog(tgid, tid), t);
   }
 
   /** Forgets what is told of times before, but for what slices that span it still need. */

@@ -88,10 +88,13 @@ const stretch = (t: number) => Math.floor(t / STRETCH);
 /** The steps of one process that are open, or ended so lately that records of them may still come. */
 export class StepTable {
   readonly #byId = new Map<StepId, StepSpan>();
+  /** By the upper half of their ids. */
+  readonly #byHalf = new Map<string, StepSpan>();
   readonly #byThread = new Map<number, ThreadSteps>();
 
   add(step: StepSpan): void {
     this.#byId.set(step.id, step);
+    this.#byHalf.set(step.id.slice(0, 8), step);
     let thread = this.#byThread.get(step.thread);
     if (!thread) {
       thread = new ThreadSteps();
@@ -107,6 +110,11 @@ export class StepTable {
 
   get(id: StepId): StepSpan | undefined {
     return this.#byId.get(id);
+  }
+
+  /** The step whose id has this upper half, 32 bits. */
+  ofHalf(half: number): StepSpan | undefined {
+    return this.#byHalf.get(half.toString(16).padStart(8, '0'));
   }
 
   values(): IterableIterator<StepSpan> {
@@ -142,6 +150,8 @@ export class StepTable {
     for (const [tid, thread] of this.#byThread) {
       thread.prune(before, (step) => {
         if (this.#byId.get(step.id) === step) this.#byId.delete(step.id);
+        const half = step.id.slice(0, 8);
+        if (this.#byHalf.get(half) === step) this.#byHalf.delete(half);
       });
       if (thread.empty) this.#byThread.delete(tid);
     }

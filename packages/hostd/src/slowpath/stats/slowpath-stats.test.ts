@@ -59,11 +59,6 @@ describe('SlowpathStats', () => {
     for (const cpu of [0, 1, 1]) told(stats, log.add(makeSlice({ wakingAt: 10, onAt: 30, cpu }), 0));
     stats.paid(step, owner, CATEGORY_INDEX['wakeup.scheduling'], 20);
     stats.event({ kind: EventKind.open, cpu: 1, tgid: 100, tid: 100, at: 5, durationNs: 900 }, owner, [step]);
-    stats.event(
-      { kind: EventKind.ioUring, cpu: 1, tgid: 100, tid: 100, at: 5, durationNs: 70, stepId: 7 },
-      owner,
-      [],
-    );
     const of = (by: string) =>
       stats.query({ category: 'wakeup.scheduling', by }).map((row) => [row.of, row.count, row.sum]);
     expect(of('cpu')).toEqual([
@@ -81,7 +76,6 @@ describe('SlowpathStats', () => {
     ]);
     expect(stats.query({ category: 'vfs.open' })).toMatchObject([{ count: 1, sum: 900 }]);
     expect(stats.query({ category: 'vfs', by: 'key' })).toMatchObject([{ of: 'tool:Grep', sum: 900 }]);
-    expect(stats.query({ category: 'io_uring', by: 'step' })).toMatchObject([{ of: 'user_data:7', sum: 70 }]);
   });
 
   it('counts a slice that is all one step’s for that step, too, and once for each other split', () => {

@@ -88,14 +88,10 @@ export class SlowpathStats {
     ofSlice(slice, sums);
   }
 
-  /**
-   * A single request or call, and the steps that it is of. Programs that keep a step of their own in the upper half of
-   * an io_uring request's user_data find it `by=step` under `user_data:<number>`.
-   */
+  /** A single request or call, and the steps that it is of. */
   event(event: EventRecord, owner: StatsOwner, steps: readonly StatsStep[]): void {
     ofEvent(event, this.#gathering.of(owner, event.cpu, undefined));
     for (const step of steps) ofEvent(event, this.#gathering.of(owner, NO_CPU, step));
-    if (event.stepId) ofEvent(event, this.#group('step', owner.user, `user_data:${event.stepId}`));
   }
 
   /** What a step paid. @param category its index */
