@@ -1,3 +1,4 @@
+import { KERNEL_CATEGORIES } from '@prewake/sdk/protocol';
 import { describe, expect, it } from 'vitest';
 import { Known, SliceBegin, SliceEnd } from '../kernel/slice.ts';
 import { A, B, end, run, start, step, TGID, us } from './attribution.testkit.ts';
@@ -112,6 +113,25 @@ describe('one step alone', () => {
     slice({ onAt: 2000, offAt: 3000 });
     expect(find(9100).reports).toEqual({});
     expect(find(9_000 + 150_000).reports[A]).toMatchObject({ complete: false, incomplete: 'open' });
+  });
+
+  it('says that nothing is known where its thread has no slice, whatever other threads did', () => {
+    for (const before of [false, true]) {
+      const { attribution, frames, slice, find } = start();
+      if (before) slice({ onAt: 500, offAt: 900 });
+      frames(step(A, 1000));
+      attribution.fork({ at: us(1050), parentTgid: TGID, parentTid: TGID, childTgid: 200, childTid: 200 });
+      if (before) slice({ tgid: 200, tid: 200, onAt: 1100, offAt: 1200 });
+      frames(end(A, 2000));
+      const report = find(2000 + 150_000).reports[A];
+      expect(report).toMatchObject({
+        complete: false,
+        incomplete: 'open',
+        self: {},
+        unknown: KERNEL_CATEGORIES,
+      });
+      expect(report).not.toHaveProperty('cpuNs');
+    }
   });
 
   it('shows nothing where it did nothing', () => {

@@ -170,6 +170,10 @@ export class Attribution implements RecordSink {
     const tallies = process.talliesOf(told.map(({ step }) => step));
     for (const { step, incomplete } of told) {
       const tally = tallies.get(step) as Tally;
+      if (incomplete && !process.saw(step, tally)) {
+        out.report(step.session, unknownReport(step.id, this.#source, step.incomplete ?? incomplete));
+        continue;
+      }
       out.report(step.session, reportOf(step.id, tally, this.#available, step.incomplete ?? incomplete));
     }
   }

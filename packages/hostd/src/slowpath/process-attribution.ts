@@ -172,6 +172,13 @@ export class ProcessAttribution {
     return (this.#threads.get(tid)?.offAt ?? 0) >= t;
   }
 
+  /** Whether anything is known of what the step's own thread did for it, or while it was open. */
+  saw({ thread, from }: StepSpan, tally: Tally): boolean {
+    const log = this.#threads.get(thread);
+    // A thread that is gone and forgotten has had its slices.
+    return log ? log.offAt > from : !tally.isEmpty;
+  }
+
   /** The sums of steps that have ended, with what is not settled yet. */
   talliesOf(ended: readonly StepSpan[]): Map<StepSpan, Tally> {
     // Its only client has told of all that came before the ends that it told of.

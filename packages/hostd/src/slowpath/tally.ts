@@ -111,6 +111,11 @@ export class Tally {
     this.#byKnown.push({ known, slices });
   }
 
+  /** No slice has been added. */
+  get isEmpty(): boolean {
+    return this.#byKnown.length === 0;
+  }
+
   /** How a slice was woken, where it was. @param isCovered see {@link AttributionOptions} */
   wakeup(slice: Slice, isCovered: AttributionOptions['isCovered']): void {
     if (slice.begin !== SliceBegin.woken) return;
