@@ -44,6 +44,7 @@ it('keeps nothing of an open step and wait but what it knows', async () => {
     at: 5,
     thread: 7,
     report: false,
+    pool: true,
   };
   const parent = { ...step, id: '00000000000000bb', parent: step.id };
   const wait = { type: 'wait', id: 1, step: step.id, kind: 'llm', key: 'm', at: 6, thread: 7, deadline: 9 };

@@ -51,8 +51,8 @@ export const defaultSessionLimits: SessionLimits = {
 export type SessionConnect = (data: (chunk: Buffer) => boolean) => Socket;
 
 const stepFields: Record<keyof StepFrame, true> = {
-  ...{ type: true, id: true, kind: true, key: true, parent: true, at: true, thread: true, report: true },
-  pool: true,
+  ...{ type: true, id: true, kind: true, key: true, parent: true, at: true },
+  ...{ thread: true, report: true, pool: true },
 };
 const waitFields: Record<keyof WaitFrame, true> = {
   ...{ type: true, id: true, step: true, kind: true, key: true, at: true, thread: true },
