@@ -1,4 +1,4 @@
-import { type Tracer, trace } from '@opentelemetry/api';
+import { ProxyTracerProvider, type Tracer, type TracerProvider, trace } from '@opentelemetry/api';
 import { guarded } from './guarded.ts';
 import { Measures } from './measure/measures.ts';
 import type { ConnectOptions } from './options.ts';
@@ -26,6 +26,13 @@ import type { Figures } from './span/report-attributes.ts';
 import type { Failure, LiveStep, StepOwner } from './step.ts';
 import { VERSION } from './version.ts';
 import type { LiveWait } from './wait.ts';
+
+/** Where the application's own provider gives no tracer: hostd hears of steps all the same. */
+const NO_SPANS = new ProxyTracerProvider();
+
+function tracerOf(provider: Pick<TracerProvider, 'getTracer'>): Tracer {
+  return provider.getTracer('@prewake/sdk', VERSION);
+}
 
 const clients = new Set<Client>();
 
@@ -63,7 +70,7 @@ export class Client implements StepOwner {
   readonly #waiters = new Set<() => void>();
 
   constructor(options: ConnectOptions, thread: number | undefined) {
-    this.tracer = (options.tracerProvider ?? trace).getTracer('@prewake/sdk', VERSION);
+    this.tracer = guarded(() => tracerOf(options.tracerProvider ?? trace)) ?? tracerOf(NO_SPANS);
     this.usesGlobalProvider = !options.tracerProvider;
     this.#holdMs = Math.min(Math.max(options.holdMs ?? 250, 0), 10_000);
     this.#metrics = options.metrics === false ? undefined : new Metrics();

@@ -45,3 +45,30 @@ it.each(['onStart', 'onEnd'] as const)(
     }
   },
 );
+
+it('a tracer provider that throws costs the spans, and nothing else', async () => {
+  const tracerProvider = {
+    getTracer: () => {
+      throw new Error('broken getTracer');
+    },
+  };
+  const hostd = await new TestHostd().listen();
+  try {
+    expect(await connect({ socket: hostd.socketPath, tracerProvider }).ready(10_000)).toBe(true);
+    expect(step('s', () => 42)).toBe(42);
+    await until('its end', () => hostd.of('step_end').length === 1);
+  } finally {
+    await shutdown();
+    await hostd.remove();
+  }
+});
+
+it.each([
+  null,
+  { slowpathSpans: null, signals: null, tracerProvider: null },
+  { socket: 5 },
+  { signals: 'all' },
+])('connect(%j), from code that no compiler has seen, does not throw', async (options) => {
+  expect(() => connect(options as never)).not.toThrow();
+  expect(await step('s', async () => 42)).toBe(42);
+});

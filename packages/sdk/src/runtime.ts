@@ -1,4 +1,5 @@
 import { Client } from './client.ts';
+import { guarded } from './guarded.ts';
 import type { ConnectOptions } from './options.ts';
 import { checkProvider } from './span/api-mismatch.ts';
 import { type Stats, statsOf } from './stats.ts';
@@ -34,12 +35,15 @@ const supported = process.platform === 'linux';
  * A second call changes nothing and gives the same.
  */
 export function connect(options: ConnectOptions = {}): Prewake {
-  if (!current && !isDisabled()) {
-    current = new Client(options, currentThread());
-    current.start(supported);
-    if (current.usesGlobalProvider) checkProvider();
-  }
+  if (!current && !isDisabled()) current = guarded(() => begin(options ?? {}));
   return handle;
+}
+
+function begin(options: ConnectOptions): Client {
+  const client = new Client(options, currentThread());
+  client.start(supported);
+  if (client.usesGlobalProvider) checkProvider();
+  return client;
 }
 
 function isDisabled(): boolean {
