@@ -10,9 +10,10 @@ type Dispatch = (options: any, handler: any) => boolean;
 type Method = (...given: unknown[]) => unknown;
 
 /**
- * An interceptor for undici's `compose()`, where diagnostics channels are switched off or another copy of undici has
- * none: `new Agent().compose(interceptor())`. A request that passes it is not counted twice. Works with the handlers
- * of undici 6 and before (`onHeaders`) and of 7 and later (`onResponseStart`), and sets no global dispatcher.
+ * An interceptor for undici's `compose()`, where diagnostics channels are switched off, or where undici publishes no
+ * chunks (6, which is Node 22's `fetch` too): `new Agent().compose(interceptor())`. A request that passes it is not
+ * counted twice. Works with the handlers of undici 6 (`onHeaders`) and of 7 and later (`onResponseStart`), and sets no
+ * global dispatcher.
  */
 export function interceptor(): (dispatch: Dispatch) => Dispatch {
   return (dispatch) => (options, handler) => {
