@@ -29,6 +29,15 @@ describe('the documentation', () => {
     expect(broken).toEqual([]);
   });
 
+  it('links to nothing outside of its package where it is published with it', () => {
+    const outside = all
+      .filter(({ path }) => path.startsWith('packages/'))
+      .flatMap((document) =>
+        [...prose(document).matchAll(/\]\((\.\.[^)\s]*)\)/g)].map(([, link]) => `${document.path}: ${link}`),
+      );
+    expect(outside).toEqual([]);
+  });
+
   it('has TypeScript that compiles', () => {
     const typescript = blocks.filter(({ language }) => language === 'ts');
     rmSync(workDir, { recursive: true, force: true });
