@@ -28,35 +28,47 @@ export class Followed {
   }
 
   started(session: Session): void {
-    const { recorder, attribution, deadlines, now, log } = this.#options;
+    const { recorder, attribution, deadlines, now } = this.#options;
     deadlines.cancel(this.#detach);
     this.#detach = undefined;
     if (!recorder.attached) {
-      try {
+      this.#attempt('the recorder could not be attached', () => {
         recorder.attach();
         attribution.recorderAttached(recorder.attachedAt, recorder.known);
-      } catch (error) {
-        log(`the recorder could not be attached: ${(error as Error).message}`, 'warn');
-      }
+      });
     }
-    recorder.track(session.peer.pid);
+    const { pid } = session.peer;
+    const tracked = this.#attempt(`process ${pid} cannot be followed`, () => recorder.track(pid));
     const identity = {
       id: session.id,
-      tgid: session.peer.pid,
+      tgid: pid,
       thread: (theirs: number | undefined) => session.task(theirs).tid,
       ...session.payer,
     };
-    attribution.sessionStarted(identity, now() * 1000);
+    attribution.sessionStarted(identity, tracked ? now() * 1000 : Number.POSITIVE_INFINITY);
   }
 
   ended(session: Session): void {
     const { sessions, recorder, attribution, deadlines, now, detachAfterMs, onQuiet } = this.#options;
-    if (sessions.ofProcess(session.peer.pid) === 0) recorder.untrack(session.peer.pid);
+    const { pid } = session.peer;
+    if (sessions.ofProcess(pid) === 0)
+      this.#attempt(`process ${pid} is followed until it ends`, () => recorder.untrack(pid));
     if (sessions.size > 0) return;
     this.#detach = deadlines.at(now() + detachAfterMs * 1000, () => {
-      recorder.detach();
+      this.#attempt('the recorder was not detached in order', () => recorder.detach());
       attribution.recorderDetached(now() * 1000);
       onQuiet();
     });
+  }
+
+  /** Nothing here is worth hostd's end: a process has no descriptors left now and then. */
+  #attempt(failed: string, run: () => void): boolean {
+    try {
+      run();
+      return true;
+    } catch (error) {
+      this.#options.log(`${failed}: ${(error as Error).message}`, 'warn');
+      return false;
+    }
   }
 }

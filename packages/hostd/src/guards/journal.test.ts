@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import fc from 'fast-check';
 import { afterEach, beforeEach, expect, test } from 'vitest';
-import { withFileSizeLimit } from '../kernel/file-size-limit.testkit.ts';
+import { withFileSizeLimit } from '../kernel/limits.testkit.ts';
 import { KernelWriter } from '../kernel/writer.ts';
 import type { Target } from './guard.ts';
 import { Journal, loadJournal, markVoid, restoreBehind } from './journal.ts';

@@ -87,8 +87,13 @@ export class BpfRecorder implements Recorder {
     this.#lostBefore = this.#shared.lost;
     this.#attachAll();
     this.#attachedAt = Number(process.hrtime.bigint());
-    for (const tgid of this.#tracked) this.#seed(tgid);
-    this.#listen();
+    try {
+      for (const tgid of this.#tracked) this.#seed(tgid);
+      this.#listen();
+    } catch (error) {
+      this.#stop();
+      throw error;
+    }
   }
 
   /** What is refused now although it was not at first is given up; without the core there is no recorder. */
@@ -112,14 +117,18 @@ export class BpfRecorder implements Recorder {
   /** Also forgets what was in the ring: a step that spans a detach is unknown. */
   detach(): void {
     if (!this.attached) return;
+    this.#stop();
+    this.#ring.read(() => {});
+    this.#shared.setUnseed('all');
+    this.#object.iterate();
+  }
+
+  #stop(): void {
     this.#pressure?.close();
     this.#pressure = undefined;
     this.#object.detachAll();
     this.#attachedAt = 0;
     this.#outer.clear();
-    this.#shared.setUnseed('all');
-    this.#object.iterate();
-    this.#ring.read(() => {});
   }
 
   track(tgid: number): void {
@@ -143,14 +152,17 @@ export class BpfRecorder implements Recorder {
   /** Each thread has the nearest of its tracked ancestors for a root, with whose end its own recording ends. */
   #seed(tgid: number): void {
     this.#shared.setSeed(tgid);
-    this.#object.iterate();
-    const outer = this.#shared.seedOuter;
-    if (outer) {
-      this.#outer.set(tgid, outer);
-      this.#shared.setSeed(tgid, outer);
+    try {
       this.#object.iterate();
+      const outer = this.#shared.seedOuter;
+      if (outer) {
+        this.#outer.set(tgid, outer);
+        this.#shared.setSeed(tgid, outer);
+        this.#object.iterate();
+      }
+    } finally {
+      this.#shared.setSeed(0);
     }
-    this.#shared.setSeed(0);
   }
 
   drain(sink: RecordSink): DrainResult {
@@ -191,7 +203,8 @@ export class BpfRecorder implements Recorder {
 
   close(): void {
     if (this.#closed) return;
-    this.detach();
+    // Whom it followed goes with the object.
+    this.#stop();
     this.#closed = true;
     this.#ring.close();
     this.#shared.close();

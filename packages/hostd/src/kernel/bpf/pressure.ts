@@ -44,8 +44,12 @@ export class PressureWait {
     });
     // Without it, drains at the end of steps still empty the ring, and what is lost is counted.
     this.#worker.on('error', () => {});
-    // The worker may use the fd until it is gone.
-    this.#worker.on('exit', () => closeSync(this.#stopFd));
+    // The worker may use the fd until it is gone, which may be before anybody stops it.
+    this.#worker.on('exit', () => {
+      this.#closed = true;
+      process.off('exit', this.#onExit);
+      closeSync(this.#stopFd);
+    });
     this.#worker.unref();
     process.once('exit', this.#onExit);
   }

@@ -1,6 +1,7 @@
-import { readdirSync, readFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { afterEach, describe, expect, it } from 'vitest';
 import { allowedCpus, setAllowedCpus } from '../affinity.ts';
+import { withDescriptors } from '../limits.testkit.ts';
 import type { Recorder } from '../recorder.ts';
 import { type ForkRecord, Known, SliceBegin, SliceEnd, WakeCause } from '../slice.ts';
 import { KernelWriter } from '../writer.ts';
@@ -166,6 +167,27 @@ describe.skipIf(missing !== undefined)(`the BPF recorder${missing ? ` (${missing
       recorder.untrack(parent);
       expect(await recorded()).toEqual(new Set());
     });
+  });
+
+  it('is attached wholly or not at all, and closed in order, where descriptors run out', async () => {
+    const child = await following();
+    const open = () => {
+      const fds = readdirSync('/proc/self/fd').filter((fd) => existsSync(`/proc/self/fd/${fd}`));
+      return new Set(fds.map(Number));
+    };
+    recorder.detach();
+    const before = open();
+    recorder.attach();
+    // Enough for its links; looking for threads takes one more for a moment.
+    const enough = Math.max(...[...open()].filter((fd) => !before.has(fd))) + 1;
+    recorder.detach();
+    expect(() => withDescriptors(enough, () => recorder.attach())).toThrow(/refused to iterate/);
+    expect(recorder.attached).toBe(false);
+    recorder.attach();
+    await child.sleep(5);
+    expect(new Collector().drain(recorder).slices.length).toBeGreaterThan(0);
+    withDescriptors(3, () => recorder.close());
+    expect(recorder.attached).toBe(false);
   });
 
   it('holds programs and maps only while it is open, and links only while it is attached', () => {
