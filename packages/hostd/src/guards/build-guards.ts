@@ -35,7 +35,7 @@ export function buildGuards(
     new FrequencyPreferenceGuard(kernel),
     new FrequencyPolicyGuard(kernel, settings, now),
     new FrequencyTaskGuard(kernel, settings),
-    new SchedulerSliceGuard(kernel),
+    new SchedulerSliceGuard(kernel, settings),
     new TimerSlackGuard(kernel),
     new PlacementGuard(kernel),
   ];

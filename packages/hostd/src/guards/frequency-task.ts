@@ -3,7 +3,7 @@ import type { Kernel } from '../kernel/kernel.ts';
 import { schedGetAttr, schedSetUtilMin } from '../kernel/sched-attr.ts';
 import type { Availability, Effect, Judgement, Target } from './guard.ts';
 import { probed } from './probed.ts';
-import type { GuardSettings } from './settings.ts';
+import { type GuardSettings, utilClamp } from './settings.ts';
 import { type Heirs, TaskGuard } from './task-guard.ts';
 import { liveTid } from './task-target.ts';
 
@@ -36,7 +36,7 @@ export class FrequencyTaskGuard extends TaskGuard {
   }
 
   wanted(): string {
-    return String(this.#clamp());
+    return String(utilClamp(this.#settings));
   }
 
   strictest(_target: Target, wanted: readonly string[], original: string): string {
@@ -45,7 +45,7 @@ export class FrequencyTaskGuard extends TaskGuard {
 
   /** A floor for one thread's bursts. */
   override weight(): number {
-    return this.#clamp() / 1024;
+    return utilClamp(this.#settings) / 1024;
   }
 
   effect(target: Target): Effect {
@@ -54,11 +54,6 @@ export class FrequencyTaskGuard extends TaskGuard {
 
   judge(_target: Target, value: string, _before: Effect, after: Effect): Judgement {
     return { works: after.util_min === Number(value), seen: `the kernel reads uclamp.min ${after.util_min}` };
-  }
-
-  /** Odd, so that nobody else asks for the very same. */
-  #clamp(): number {
-    return Math.min(1023, Math.round(this.#settings.capacity * 512) * 2 + 1);
   }
 
   protected readThread(tid: number): string {

@@ -1,10 +1,13 @@
-import { RESET_ON_FORK, SCHED_BATCH, SCHED_OTHER, schedGetAttr, schedSetAttr } from '../kernel/sched-attr.ts';
+import type { Kernel } from '../kernel/kernel.ts';
+import { defaultSlice } from '../kernel/own-scheduling.ts';
+import { isNormal, RESET_ON_FORK, schedGetAttr, schedSetAttr } from '../kernel/sched-attr.ts';
 import type { Availability, Effect, Judgement, Target } from './guard.ts';
 import { probed } from './probed.ts';
+import { type GuardSettings, utilClamp } from './settings.ts';
 import { type Heirs, TaskGuard } from './task-guard.ts';
 import { liveTid } from './task-target.ts';
 
-/** Nanoseconds. The odd end tells it from what anybody else would ask for. */
+/** Nanoseconds. */
 const SLICE_NS = 300_013;
 const NICE = -5;
 
@@ -15,44 +18,51 @@ const NICE = -5;
  */
 export class SchedulerSliceGuard extends TaskGuard {
   readonly id = 'scheduler.slice';
+  readonly #settings: GuardSettings;
+  #usual: number | undefined;
+
+  constructor(kernel: Kernel, settings: GuardSettings) {
+    super(kernel);
+    this.#settings = settings;
+  }
 
   probe(): Availability {
-    const denied = this.denied();
-    const { policy, runtime } = schedGetAttr(0);
     const reason =
-      denied ??
-      (policy !== SCHED_OTHER && policy !== SCHED_BATCH
-        ? 'hostd itself is not in the normal scheduling class'
-        : undefined);
+      this.denied() ??
+      (isNormal(schedGetAttr(0)) ? undefined : 'hostd itself is not in the normal scheduling class');
+    this.#usual = undefined;
     return probed(
       this.id,
       reason,
-      runtime > 0 ? 'EEVDF slice through sched_setattr' : 'no EEVDF slice (6.12): nice instead',
+      this.#usualSlice() > 0 ? 'EEVDF slice through sched_setattr' : 'no EEVDF slice (6.12): nice instead',
     );
   }
 
   wanted(): string {
-    return this.#sliceOfDefault() > 0 ? `slice=${SLICE_NS}` : `nice=${NICE}`;
+    return this.#usualSlice() > 0 ? `slice=${SLICE_NS}` : `nice=${NICE}`;
   }
 
-  /** What is wanted is the same for all; a thread that has it better, or is not a normal one, keeps what it has. */
+  /**
+   * What is wanted is the same for all; a thread that has it better, or is not a normal one, keeps what it has. So does
+   * one that has something of its own: reset-on-fork would take that from its children, and without it they inherit
+   * ours, and looking for them among all of its threads would hold up every session.
+   */
   strictest(target: Target, wanted: readonly string[], original: string): string {
     const now = parse(original);
     const want = parse(wanted[0] ?? '');
     if (!now || !want || target.type !== 'task') return original;
-    // Its own threads are the measure of what is usual.
+    // hostd's own place is its own business.
     if (target.tgid === process.pid) return original;
     if (typeof now.slice === 'number' && typeof want.slice === 'number' && now.slice <= want.slice)
       return original;
     if (now.nice !== undefined && want.nice !== undefined && now.nice <= want.nice) return original;
-    // Children must not inherit it, but reset-on-fork would also take from them what the thread had of its own.
     const { nice, utilMin, utilMax } = schedGetAttr(target.tid);
     const own =
       typeof now.slice === 'number' ||
       (want.nice === undefined ? nice < 0 : nice !== 0) ||
-      utilMin !== 0 ||
+      (utilMin !== 0 && utilMin !== utilClamp(this.#settings)) ||
       (utilMax !== 0 && utilMax !== 1024);
-    return format({ ...want, reset: now.reset || !own });
+    return own && !now.reset ? original : format({ ...want, reset: true });
   }
 
   effect(target: Target): Effect {
@@ -61,21 +71,20 @@ export class SchedulerSliceGuard extends TaskGuard {
   }
 
   judge(_target: Target, _value: string, _before: Effect, after: Effect): Judgement {
-    const works = this.#sliceOfDefault() > 0 ? after.slice_ns === SLICE_NS : (after.nice ?? 0) <= NICE;
+    const works = this.#usualSlice() > 0 ? after.slice_ns === SLICE_NS : (after.nice ?? 0) <= NICE;
     return { works, seen: `the kernel reads slice ${after.slice_ns} ns, nice ${after.nice}` };
   }
 
-  /** The slice of a thread that never asked for one, as this one; 0 where the kernel has none to ask for. */
-  #sliceOfDefault(): number {
-    const { runtime } = schedGetAttr(0);
-    // Started by an heir of a guarded thread: init has the usual one.
-    return runtime === SLICE_NS ? schedGetAttr(1).runtime : runtime;
+  /** The slice of a thread that never asked for one; 0 where the kernel has none to ask for. */
+  #usualSlice(): number {
+    this.#usual ??= defaultSlice();
+    return this.#usual;
   }
 
   protected readThread(tid: number): string {
     const attr = schedGetAttr(tid);
-    if (attr.policy !== SCHED_OTHER && attr.policy !== SCHED_BATCH) return 'another class';
-    const usual = this.#sliceOfDefault();
+    if (!isNormal(attr)) return 'another class';
+    const usual = this.#usualSlice();
     const reset = (attr.flags & RESET_ON_FORK) !== 0;
     if (usual === 0) return format({ nice: attr.nice, reset });
     return format({ slice: attr.runtime === usual ? 'default' : attr.runtime, reset });
@@ -91,12 +100,9 @@ export class SchedulerSliceGuard extends TaskGuard {
     schedSetAttr(this.kernel.writer, tid, { ...now, flags, nice: parsed.nice ?? now.nice, runtime });
   }
 
-  protected heirs(written: string, original: string): Heirs {
-    const value = parse(written);
-    const before = parse(original);
-    // With reset-on-fork there are none.
-    if (!value || !before || (value.reset && !before.reset)) return 'none';
-    return value.slice === SLICE_NS ? 'anywhere' : 'below';
+  /** With reset-on-fork there are none. */
+  protected heirs(): Heirs {
+    return 'none';
   }
 }
 

@@ -80,22 +80,40 @@ test('a child born meanwhile starts with the scheduling of its parent before', a
   expect(schedGetAttr(await sleeper.spawn())).toEqual(before);
 });
 
-test.skipIf(!eevdf)(
-  'a child of a parent with a nice of its own keeps that, and loses the slice with it',
-  async () => {
-    schedSetAttr(new KernelWriter(), sleeper.task.tid, {
-      ...schedGetAttr(sleeper.task.tid),
-      nice: -3,
-      runtime: 0,
-    });
+/** What a thread may have of its own; a slice of its own takes no privilege. */
+const OWN = { slice: { runtime: 5_000_000 }, nice: { nice: eevdf ? -3 : 3 } };
+
+test.each(Object.keys(OWN) as (keyof typeof OWN)[])(
+  'a thread with a %s of its own keeps it: a child would inherit ours, or lose its parent’s',
+  async (what) => {
+    if (what === 'slice' && !eevdf) return;
+    const own = { ...schedGetAttr(sleeper.task.tid), runtime: 0, ...OWN[what] };
+    schedSetAttr(new KernelWriter(), sleeper.task.tid, own);
     const before = schedGetAttr(sleeper.task.tid);
     const hold = (await guardsOf({ scheduler: 'auto' })).arm(window());
     const child = await sleeper.spawn();
-    expect(schedGetAttr(child)).toMatchObject({ runtime: 300_013, nice: -3 });
-    guards?.release(hold);
     expect([schedGetAttr(sleeper.task.tid), schedGetAttr(child)]).toEqual([before, before]);
+    guards?.release(hold);
+    expect(schedGetAttr(sleeper.task.tid)).toEqual(before);
+    expect(events).toEqual([]);
   },
 );
+
+test.skipIf(!eevdf)('hostd’s own slice is not taken for the usual one', async () => {
+  const writer = new KernelWriter();
+  const own = schedGetAttr(0);
+  const before = schedGetAttr(sleeper.task.tid);
+  schedSetAttr(writer, 0, { ...own, runtime: 100_000 });
+  try {
+    const hold = (await guardsOf({ scheduler: 'auto' })).arm(window());
+    expect(schedGetAttr(sleeper.task.tid)).toMatchObject({ runtime: 300_013, flags: RESET_ON_FORK });
+    guards?.release(hold);
+    expect(schedGetAttr(sleeper.task.tid)).toEqual(before);
+    expect(schedGetAttr(0)).toEqual({ ...own, runtime: 100_000 });
+  } finally {
+    schedSetAttr(writer, 0, { ...own, runtime: 0 });
+  }
+});
 
 test('a real-time thread is left alone', async () => {
   const attr = schedGetAttr(sleeper.task.tid);

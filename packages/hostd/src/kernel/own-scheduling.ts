@@ -1,4 +1,4 @@
-import { schedGetAttr, schedSetAttr } from './sched-attr.ts';
+import { isNormal, schedGetAttr, schedSetAttr } from './sched-attr.ts';
 import { ownThreads } from './threads.ts';
 import { KernelWriter } from './writer.ts';
 
@@ -28,4 +28,18 @@ export function yieldToWoken(): void {
       // Without it hostd works as before.
     }
   }
+}
+
+/**
+ * The EEVDF slice of a thread that asked for none, nanoseconds: what this one reads while it asks for none itself. It
+ * depends on how many CPUs are online. 0: the kernel has none to ask for.
+ */
+export function defaultSlice(): number {
+  const now = schedGetAttr(0);
+  if (!isNormal(now)) return now.runtime;
+  const writer = new KernelWriter();
+  schedSetAttr(writer, 0, { ...now, runtime: 0 });
+  const { runtime } = schedGetAttr(0);
+  if (runtime !== now.runtime) schedSetAttr(writer, 0, now);
+  return runtime;
 }

@@ -14,8 +14,8 @@ export interface SchedAttr {
   utilMax: number;
 }
 
-export const SCHED_OTHER = 0;
-export const SCHED_BATCH = 3;
+const SCHED_OTHER = 0;
+const SCHED_BATCH = 3;
 export const RESET_ON_FORK = 0x01;
 const KEEP_POLICY = 0x08;
 const KEEP_PARAMS = 0x10;
@@ -23,6 +23,11 @@ const UTIL_CLAMP_MIN = 0x20;
 
 const SIZE = 56;
 const buffer = Buffer.alloc(SIZE);
+
+/** Whether a thread is in one of the classes that have a nice value and a slice. */
+export function isNormal({ policy }: Pick<SchedAttr, 'policy'>): boolean {
+  return policy === SCHED_OTHER || policy === SCHED_BATCH;
+}
 
 /** @throws PrewakeError PREWAKE_SYSCALL_FAILED: ESRCH where there is no such thread. */
 export function schedGetAttr(tid: number): SchedAttr {
