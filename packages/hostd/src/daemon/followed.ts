@@ -37,8 +37,8 @@ export class Followed {
         attribution.recorderAttached(recorder.attachedAt, recorder.known);
       });
     }
-    const { pid } = session.peer;
-    const tracked = this.#attempt(`process ${pid} cannot be followed`, () => recorder.track(pid));
+    const { pid, startTime } = session.peer;
+    const tracked = this.#attempt(`process ${pid} cannot be followed`, () => recorder.track(pid, startTime));
     const identity = {
       id: session.id,
       tgid: pid,

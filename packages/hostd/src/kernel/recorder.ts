@@ -36,8 +36,11 @@ export interface Recorder {
   readonly attachedAt: number;
   attach(): void;
   detach(): void;
-  /** Follow the threads of a process and every child that it spawns from now on. */
-  track(tgid: number): void;
+  /**
+   * Follow the threads of a process and every child that it spawns from now on.
+   * @param startTime that of the process meant, where its pid may be another's by now; default whoever has it
+   */
+  track(tgid: number, startTime?: string): void;
   /** Those that are followed for another tracked process's sake as well, nearer or further, stay followed. */
   untrack(tgid: number): void;
   /**

@@ -52,6 +52,28 @@ describe('SchedstatRecorder', () => {
     expect(new Collector().drain(recorder).slices).toEqual([]);
   });
 
+  /** A stat of a thread that was started at `start`. */
+  const stat = (start: number) => `10 (agent) S ${'0 '.repeat(18)}${start} ${'0 '.repeat(30)}\n`;
+
+  it('tells nothing of another process that has got the pid', () => {
+    write('10/task/10/stat', stat(100));
+    write('10/task/10/schedstat', '0 0 0\n');
+    recorder.attach();
+    recorder.track(10);
+    write('10/task/10/schedstat', '10 10 1\n');
+    expect(new Collector().drain(recorder).slices).toHaveLength(1);
+    write('10/task/10/stat', stat(200));
+    write('10/task/10/schedstat', '1000 1000 5\n');
+    write('10/task/10/children', '20 ');
+    write('20/task/20/schedstat', '3 2 1\n');
+    expect(new Collector().drain(recorder).slices).toEqual([]);
+    // Its session began before the other process did.
+    recorder.track(10, '100');
+    expect(new Collector().drain(recorder).slices).toEqual([]);
+    recorder.track(10, '200');
+    expect(new Collector().drain(recorder).slices.map((s) => s.tid)).toEqual([20]);
+  });
+
   it('is what is left without BPF, says why, and measures a real process', async () => {
     const real = openRecorder({ sources: ['schedstat', 'none'] });
     expect(real).toMatchObject({ source: 'schedstat', reason: 'switched off', known: Known.runqueue });

@@ -3,7 +3,7 @@ import { BLANK_SLICE } from './blank-slice.ts';
 import type { CategorySource, DrainResult, Recorder, RecordSink } from './recorder.ts';
 import { childrenOf, type Schedstat, schedstatAvailable, schedstatsOf } from './schedstat.ts';
 import { Known, type Slice, SliceBegin } from './slice.ts';
-import { lastCpuOf } from './threads.ts';
+import { lastCpuOf, startTimeOf } from './threads.ts';
 
 /**
  * What is left without BPF: how long each thread was runnable and not running, as a sum since the last drain. It
@@ -16,7 +16,8 @@ export class SchedstatRecorder implements Recorder {
   readonly categories: readonly CategorySource[];
   onPressure: (() => void) | undefined;
   readonly #root: string;
-  readonly #tracked = new Set<number>();
+  /** The start time of each process by its pid, which another user's process may get. */
+  readonly #tracked = new Map<number, string | undefined>();
   #before = new Map<number, Schedstat>();
   #attachedAt = 0;
 
@@ -45,7 +46,7 @@ export class SchedstatRecorder implements Recorder {
   attach(): void {
     if (this.attached) return;
     this.#attachedAt = Number(process.hrtime.bigint());
-    for (const tgid of this.#tracked) this.#baseline(tgid);
+    for (const tgid of this.#living()) this.#baseline(tgid);
   }
 
   detach(): void {
@@ -53,9 +54,9 @@ export class SchedstatRecorder implements Recorder {
     this.#before.clear();
   }
 
-  track(tgid: number): void {
-    this.#tracked.add(tgid);
-    if (this.attached) this.#baseline(tgid);
+  track(tgid: number, startTime = startTimeOf(tgid, tgid, this.#root)): void {
+    this.#tracked.set(tgid, startTime);
+    if (this.attached && this.#living().includes(tgid)) this.#baseline(tgid);
   }
 
   untrack(tgid: number): void {
@@ -87,11 +88,18 @@ export class SchedstatRecorder implements Recorder {
     return { records, lost: 0 };
   }
 
-  /** The tracked processes and their living descendants. */
+  /** The tracked processes and their descendants, as far as they live. */
   #tree(): Set<number> {
-    const all = new Set(this.#tracked);
+    const all = new Set(this.#living());
     for (const tgid of all) for (const child of childrenOf(tgid, this.#root)) all.add(child);
     return all;
+  }
+
+  #living(): number[] {
+    const processes = [...this.#tracked];
+    return processes
+      .filter(([tgid, start]) => startTimeOf(tgid, tgid, this.#root) === start)
+      .map(([tgid]) => tgid);
   }
 
   lastCpu(): { home: number; completion: number } {
