@@ -62,8 +62,9 @@ export class Watch {
   /** Call before arming. False: nothing may be armed now, for nobody would restore it. */
   ready(now: number): boolean {
     const { guardian, clock } = this.#options;
-    this.#restSince = undefined;
+    // Whoever is refused now does not say when there is rest again.
     if (guardian && (!guardian.alive || (this.#deaf && !guardian.listens))) return false;
+    this.#restSince = undefined;
     if (this.#deaf) {
       this.#deaf = false;
       this.#heardAt = now;
