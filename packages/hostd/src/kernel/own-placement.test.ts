@@ -50,6 +50,13 @@ test.skipIf(few)(`takes along the threads that it is given${why}`, () => {
   }
 });
 
+test.skipIf(few)(`forgets a thread that has ended, and the others can go back${why}`, () => {
+  const placement = new OwnPlacement([0, 2 ** 22 + 1]);
+  avoidHere(placement);
+  placement.late(2000, 20);
+  expect(allowedCpus(0)).toEqual(all);
+});
+
 test.skipIf(few)(`runs anywhere while it takes much of a CPU${why}`, () => {
   const placement = new OwnPlacement([0]);
   avoidHere(placement);

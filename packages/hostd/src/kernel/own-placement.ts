@@ -1,5 +1,5 @@
 import { allowedCpus, setAllowedCpus } from './affinity.ts';
-import { libc } from './libc.ts';
+import { errorCode, libc } from './libc.ts';
 import { KernelWriter } from './writer.ts';
 
 /** A CPU that was named this long ago is no longer avoided, microseconds. */
@@ -24,7 +24,7 @@ const TRUCE_US = 1_000_000;
  */
 export class OwnPlacement {
   readonly #writer = new KernelWriter();
-  readonly #tids: readonly number[];
+  #tids: readonly number[];
   /** When each CPU was last named. */
   readonly #named = new Map<number, number>();
   /** Where it may run by itself: as it was before the first restriction. */
@@ -92,8 +92,19 @@ export class OwnPlacement {
       for (const tid of this.#tids) setAllowedCpus(this.#writer, tid, left);
       this.#avoided = avoided;
     } catch {
-      // A CPU went offline, its cpuset has changed, a thread has ended: it is as the kernel has it.
+      // A CPU went offline, its cpuset has changed, a thread has ended.
+      this.#tids = this.#tids.filter((tid) => this.#free(tid));
       this.#avoided = [];
+    }
+    return true;
+  }
+
+  /** Lets a thread run where it ran by itself, as far as it may; false where it has ended. */
+  #free(tid: number): boolean {
+    try {
+      setAllowedCpus(this.#writer, tid, this.#allowed);
+    } catch (error) {
+      return errorCode(error) !== 'ESRCH';
     }
     return true;
   }
