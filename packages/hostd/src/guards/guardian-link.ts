@@ -4,7 +4,9 @@ import type { Socket } from 'node:net';
 import { resolve } from 'node:path';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
+import { formatCpuList } from '../kernel/cpus.ts';
 import { checked, libc } from '../kernel/libc.ts';
+import { ownScheduling } from '../kernel/own-scheduling.ts';
 import { unreadBytes } from '../kernel/pipe.ts';
 import type { GuardianEnd } from './watch.ts';
 
@@ -31,6 +33,8 @@ export function guardianEntry(): string {
 /** Starts the guardian, starts it again when it dies, and carries hostd's heartbeat to it. */
 export class GuardianLink implements GuardianEnd {
   readonly #options: GuardianLinkOptions;
+  /** From before hostd makes way for others: a guardian does not. */
+  readonly #scheduling = ownScheduling();
   #child: ChildProcess | undefined;
   #pipe = -1;
   #ready = false;
@@ -121,14 +125,18 @@ export class GuardianLink implements GuardianEnd {
     const { entry, root, runtimeDir, owner, latencyFd } = this.#options;
     const flags = ['--no-memory-reducer', '--max-semi-space-size=1', '--no-warnings'];
     if (entry.endsWith('.ts')) flags.push('--conditions=@prewake/source');
-    // It runs in another directory.
-    const args = [
+    const { nice, cpus } = this.#scheduling;
+    const about = [
+      // It runs in another directory.
       resolve(root),
       resolve(runtimeDir),
-      String(owner.pid),
+      owner.pid,
       owner.startTime,
-      latencyFd < 0 ? '-1' : '3',
+      latencyFd < 0 ? -1 : 3,
+      nice,
+      formatCpuList(cpus),
     ];
+    const args = about.map(String);
     const child = spawn(process.execPath, [...flags, entry, ...args], {
       stdio: [readEnd, 'pipe', 'inherit', ...(latencyFd < 0 ? [] : [latencyFd])],
       // A session of its own: the terminal's signals are not for it.

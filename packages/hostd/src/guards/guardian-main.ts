@@ -1,7 +1,14 @@
-/** The guardian's process: `node guardian-main <root> <runtime dir> <hostd's pid> <its start time> <latency fd>`. */
+/**
+ * The guardian's process:
+ * `node guardian-main <root> <runtime dir> <hostd's pid> <its start time> <latency fd> <nice> <CPUs>`.
+ */
+import { parseCpuList } from '../kernel/cpus.ts';
+import { runAs } from '../kernel/own-scheduling.ts';
 import { runGuardian } from './guardian.ts';
 
-const [root = '/', runtimeDir = '', pid = '', startTime = '', latencyFd = '-1'] = process.argv.slice(2);
+const [root = '/', runtimeDir = '', pid = '', startTime = '', latencyFd = '-1', nice = '0', cpus = ''] =
+  process.argv.slice(2);
+runAs({ nice: Number(nice), cpus: parseCpuList(cpus) });
 runGuardian({
   root,
   runtimeDir,

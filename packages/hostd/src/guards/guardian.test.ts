@@ -129,6 +129,16 @@ test('a guardian that is killed is started again', async () => {
   await limitsLifted();
 });
 
+/** The lines of a process that has a guardian, and 200 descriptors. */
+function linkScript(script: string): string[] {
+  const node = [process.execPath, '--input-type=module', '-e', script, dir];
+  const cwd = fileURLToPath(new URL('../..', import.meta.url));
+  const few = ['-c', 'ulimit -n 200; exec "$@"', 'sh', ...node];
+  const { stdout, stderr } = spawnSync('sh', few, { cwd, encoding: 'utf8' });
+  expect(stderr).toBe('');
+  return stdout.trim().split('\n');
+}
+
 test('a hostd that has no descriptors left to start it again goes on, and starts it once there are some', () => {
   const script = `
     import { closeSync, openSync } from 'node:fs';
@@ -157,12 +167,43 @@ test('a hostd that has no descriptors left to start it again goes on, and starts
     link.close();
     clearInterval(awake);
   `;
-  const node = [process.execPath, '--input-type=module', '-e', script, dir];
-  const cwd = fileURLToPath(new URL('../..', import.meta.url));
-  const few = ['-c', 'ulimit -n 200; exec "$@"', 'sh', ...node];
-  const { stdout, stderr } = spawnSync('sh', few, { cwd, encoding: 'utf8' });
-  expect(stderr).toBe('');
-  expect(stdout.trim().split('\n')).toEqual([0, 1, 2, 3, 4, 5].map((left) => `${left} true`));
+  expect(linkScript(script)).toEqual([0, 1, 2, 3, 4, 5].map((left) => `${left} true`));
+});
+
+test('a guardian that is started again does not make way for others as hostd does', (ctx) => {
+  if (process.getuid?.() !== 0) ctx.skip('needs root: only it may lower a nice value');
+  const script = `
+    import { readdirSync } from 'node:fs';
+    import { allowedCpus, setAllowedCpus } from './dist/kernel/affinity.js';
+    import { yieldToWoken } from './dist/kernel/own-scheduling.js';
+    import { schedGetAttr } from './dist/kernel/sched-attr.js';
+    import { KernelWriter } from './dist/kernel/writer.js';
+    import { GuardianLink, guardianEntry } from './dist/guards/guardian-link.js';
+    const own = () => [schedGetAttr(0).nice, schedGetAttr(0).runtime, allowedCpus(0).join()].join(' ');
+    console.log(own());
+    let down = () => {};
+    const awake = setInterval(() => {}, 1e6);
+    const link = new GuardianLink({
+      entry: guardianEntry(), root: '/', runtimeDir: process.argv[1], latencyFd: -1,
+      owner: { pid: process.pid, startTime: '0' }, onState: (state) => state === 'down' && down(),
+    });
+    await link.whenReady(60_000);
+    yieldToWoken();
+    setAllowedCpus(new KernelWriter(), 0, allowedCpus(0).slice(0, 1));
+    console.log(own());
+    const isDown = new Promise((resolve) => { down = resolve; });
+    process.kill(link.pid, 'SIGKILL');
+    await isDown;
+    await link.whenReady(60_000);
+    for (const tid of readdirSync('/proc/' + link.pid + '/task').map(Number))
+      console.log([schedGetAttr(tid).nice, schedGetAttr(tid).runtime, allowedCpus(tid).join()].join(' '));
+    link.close();
+    clearInterval(awake);
+  `;
+  const [before, meanwhile, ...guardian] = linkScript(script);
+  expect(meanwhile).not.toBe(before);
+  expect(guardian.length).toBeGreaterThan(1);
+  expect(new Set(guardian)).toEqual(new Set([before]));
 });
 
 test('a guardian that is stopped is noticed: nothing is held without it, and nothing armed until it listens', async () => {

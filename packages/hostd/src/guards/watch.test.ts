@@ -7,6 +7,7 @@ test('rests after a pause, also where something was refused meanwhile for lack o
   const told: string[] = [];
   const guardian = {
     alive: true,
+    listens: true,
     beat: () => told.push('beat') > 0,
     idle: () => void told.push('idle'),
   };

@@ -1,3 +1,4 @@
+import { allowedCpus, setAllowedCpus } from './affinity.ts';
 import { isNormal, schedGetAttr, schedSetAttr } from './sched-attr.ts';
 import { ownThreads } from './threads.ts';
 import { KernelWriter } from './writer.ts';
@@ -42,4 +43,35 @@ export function defaultSlice(): number {
   const { runtime } = schedGetAttr(0);
   if (runtime !== now.runtime) schedSetAttr(writer, 0, now);
   return runtime;
+}
+
+/** How this process is to run; its slice is the usual one. */
+export interface Scheduling {
+  nice: number;
+  cpus: readonly number[];
+}
+
+export function ownScheduling(): Scheduling {
+  return { nice: schedGetAttr(0).nice, cpus: allowedCpus(0) };
+}
+
+/** For a child of a process that has changed its own: gives all threads of this one what it had before, as far as it may. */
+export function runAs({ nice, cpus }: Scheduling): void {
+  const writer = new KernelWriter();
+  const attempt = (run: () => void) => {
+    try {
+      run();
+    } catch {
+      // Then it runs as it was born.
+    }
+  };
+  for (const tid of ownThreads()) {
+    attempt(() => {
+      const now = schedGetAttr(tid);
+      if (isNormal(now)) schedSetAttr(writer, tid, { ...now, nice, runtime: 0 });
+    });
+    attempt(() => {
+      if (allowedCpus(tid).join() !== cpus.join()) setAllowedCpus(writer, tid, cpus);
+    });
+  }
 }
