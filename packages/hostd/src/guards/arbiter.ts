@@ -51,14 +51,6 @@ export class Arbiter {
     this.#options = options;
   }
 
-  get idle(): boolean {
-    return this.#held.size === 0;
-  }
-
-  get pending(): number {
-    return this.#pending.size;
-  }
-
   /**
    * Adds a want and writes if it is the strictest; then {@link kick} is due. Never throws.
    * @param tell whether its CPU may sleep, and is to be told of what was written, now or when nobody had to be told
@@ -127,12 +119,6 @@ export class Arbiter {
     this.#unconfirmed.delete(held);
     if (held.touched) this.#restore(held);
     else if (held.written !== held.original) this.#released(guard, target, held.original);
-  }
-
-  /** Whether the control is armed: held, and not lost to another writer. */
-  armed(guard: Guard, target: Target): boolean {
-    const held = this.#held.get(claimKey(guard.id, target));
-    return held !== undefined && !held.lost;
   }
 
   /** Looks again at what the kernel had not applied yet when it was read back. Never throws. */

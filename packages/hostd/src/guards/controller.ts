@@ -125,18 +125,6 @@ export class LeaseController implements GuardController {
     for (const { hold } of this.#windows.values()) this.release(hold);
   }
 
-  isArmed(cpu: number): boolean {
-    const { arbiter, guards } = this.#options;
-    for (const guard of guards()) {
-      // What ends a wakeup's idle state is the idle guard; a frequency guard counts only where there is none.
-      if (!guard.id.startsWith('idle.') && guards().some((other) => other.id.startsWith('idle.'))) continue;
-      const window = { owner: '', reason: '', cpus: [cpu], tasks: [], latencyUs: 0, expiresAt: 0 };
-      const targets = guard.targets(window);
-      if (targets.some((target) => arbiter.armed(guard, target))) return true;
-    }
-    return false;
-  }
-
   leases(): LeaseInfo[] {
     const leases: LeaseInfo[] = [];
     for (const { hold, owner, reason, since, expiresAt, parts } of this.#windows.values()) {

@@ -141,7 +141,6 @@ export interface GuardController {
   release(hold: Hold): void;
   releaseOwner(owner: string): void;
   releaseAll(): void;
-  isArmed(cpu: number): boolean;
   leases(): LeaseInfo[];
   onEvent: ((event: GuardEvent) => void) | undefined;
   close(): void;

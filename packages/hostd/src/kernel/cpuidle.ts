@@ -7,7 +7,6 @@ export interface IdleState {
   index: number;
   name: string;
   latencyUs: number;
-  residencyUs: number;
   /** The state that polls instead of sleeping. */
   polls: boolean;
   disabled: boolean;
@@ -44,7 +43,6 @@ export function idleStates(files: ControlFiles, cpu: number): IdleState[] {
       index: Number(match[1]),
       name,
       latencyUs,
-      residencyUs: files.peekNumber(`${dir}/residency`) ?? 0,
       polls: name === 'POLL',
       disabled: files.peek(`${dir}/disable`) === '1',
     });

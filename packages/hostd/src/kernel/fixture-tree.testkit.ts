@@ -61,7 +61,7 @@ export function fixtureTree(options: FixtureOptions = {}): FixtureTree {
     tree.set(`${CPU}/cpu${cpu}/topology/core_cpus_list`, String(cpu));
     idle.forEach(([name, latency], state) => {
       const dir = `${CPU}/cpu${cpu}/cpuidle/state${state}`;
-      const values = { name, latency, residency: latency * 2, disable: 0, usage: 0, time: 0 };
+      const values = { name, latency, disable: 0, usage: 0, time: 0 };
       for (const [file, value] of Object.entries(values)) tree.set(`${dir}/${file}`, String(value));
     });
   }
