@@ -4,7 +4,11 @@ import { Totals } from './decode.ts';
 import { filledRing, STRIDE_BYTES } from './filled-ring.ts';
 
 it('a filled ring decodes to slices that were woken by interrupts, timers and named tasks', () => {
-  const decoder = new Decoder(filledRing(300), () => 'none');
+  const decoder = new Decoder(
+    filledRing(300),
+    () => 'none',
+    () => 'none',
+  );
   const seen = new Map<number, Set<string>>();
   const totals = new Totals();
   for (let i = 0; i < 300; i++) {

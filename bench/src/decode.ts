@@ -19,6 +19,7 @@ export class Totals implements RecordSink {
     this.stolen += slice.throttledNs + slice.ioUringNs + slice.faultInclusiveNs + slice.vfsInclusiveNs;
     this.counts += slice.irqs + slice.softirqs + slice.minorFaults + slice.majorFaults + slice.cacheHits;
     this.counts += slice.cacheMisses + slice.vfsCalls + slice.dentryMisses + slice.blockRequests;
+    this.causes += slice.originName.length + slice.originId + slice.originCause;
     this.causes += slice.causeName.length + slice.causeId + slice.wakerCpu + slice.tid + slice.known;
     this.causes += slice.tgid + slice.cpu + slice.begin + slice.end + slice.idleState + slice.offInside;
     this.causes += slice.khz + slice.targetKhz;
@@ -35,7 +36,11 @@ export const decode: Bench = {
   async run({ quick }) {
     const records = 40_000; // What the default ring holds.
     const words = filledRing(records);
-    const decoder = new Decoder(words, () => 'none');
+    const decoder = new Decoder(
+      words,
+      () => 'none',
+      () => 'none',
+    );
     const rounds = quick ? 10 : 200;
     const samples: number[] = [];
     for (let round = -10; round < rounds; round++) {

@@ -3,6 +3,7 @@
 #ifndef PREWAKE_DEFERRED_H
 #define PREWAKE_DEFERRED_H
 
+#include "context.h"
 #include "event.h"
 
 SEC("tp_btf/hrtimer_expire_entry")
@@ -69,9 +70,15 @@ int BPF_PROG(pw_timer_exit)
 struct running_work {
 	u64 func;
 	u64 queued_at; /* 0: not seen */
+	u64 origin;
 	u64 started_at;
 	u32 woke_tgid; /* 0: has woken no tracked thread */
 	u32 woke_tid;
+};
+
+struct queued_work {
+	u64 at;
+	u64 origin;
 };
 
 /* Work items that wait, by address. LRU: an item whose start is never seen may not stay. */
@@ -79,7 +86,7 @@ struct {
 	__uint(type, BPF_MAP_TYPE_LRU_HASH);
 	__uint(max_entries, 4096);
 	__type(key, u64);
-	__type(value, u64);
+	__type(value, struct queued_work);
 } queued_works SEC(".maps");
 
 /* What each kworker is at, by tid. */
@@ -94,9 +101,9 @@ SEC("tp_btf/workqueue_queue_work")
 int BPF_PROG(pw_work_queued, int cpu, void *pool, struct work_struct *work)
 {
 	u64 key = (u64)work;
-	u64 now = bpf_ktime_get_ns();
+	struct queued_work queued = { .at = bpf_ktime_get_ns(), .origin = origin_here() };
 
-	bpf_map_update_elem(&queued_works, &key, &now, BPF_ANY);
+	bpf_map_update_elem(&queued_works, &key, &queued, BPF_ANY);
 	return 0;
 }
 
@@ -105,14 +112,15 @@ int BPF_PROG(pw_work_start, struct work_struct *work)
 {
 	u64 key = (u64)work;
 	u32 tid = bpf_get_current_pid_tgid();
-	u64 *queued_at = bpf_map_lookup_elem(&queued_works, &key);
+	struct queued_work *queued = bpf_map_lookup_elem(&queued_works, &key);
 	struct running_work run = {
 		.func = (u64)work->func,
-		.queued_at = queued_at ? *queued_at : 0,
+		.queued_at = queued ? queued->at : 0,
+		.origin = queued ? queued->origin : 0,
 		.started_at = bpf_ktime_get_ns(),
 	};
 
-	if (queued_at)
+	if (queued)
 		bpf_map_delete_elem(&queued_works, &key);
 	bpf_map_update_elem(&running_works, &tid, &run, BPF_ANY);
 	return 0;

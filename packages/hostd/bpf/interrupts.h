@@ -52,7 +52,7 @@ int BPF_PROG(pw_irq_exit)
 SEC("tp_btf/local_timer_entry")
 int BPF_PROG(pw_tick_entry)
 {
-	return irq_begins(-1);
+	return irq_begins(PW_IRQ_TICK);
 }
 
 SEC("tp_btf/local_timer_exit")
@@ -64,7 +64,7 @@ int BPF_PROG(pw_tick_exit)
 SEC("tp_btf/call_function_single_entry")
 int BPF_PROG(pw_ipi_entry)
 {
-	return irq_begins(-1);
+	return irq_begins(PW_IRQ_CALL);
 }
 
 SEC("tp_btf/call_function_single_exit")
@@ -86,15 +86,51 @@ int BPF_PROG(pw_ipi_exit)
 }
 #endif
 
+static __always_inline s32 irq_code(s32 irq)
+{
+	return irq < 0 ? irq : irq + 1;
+}
+
+static __always_inline s32 irq_of(s32 code)
+{
+	return code < 0 ? code : code - 1;
+}
+
+static __always_inline s32 *raised_by(struct cpu_state *cpu, u32 vector)
+{
+	barrier_var(vector);
+	return &cpu->raised_by[vector & (MAX_SOFTIRQS - 1)];
+}
+
+/* By an interrupt, or else by nobody in particular. Who comes first is why it will run. */
+SEC("tp_btf/softirq_raise")
+int BPF_PROG(pw_softirq_raise, unsigned int vector)
+{
+	u32 id;
+	struct cpu_state *cpu = this_cpu(&id);
+	s32 *by;
+
+	if (!cpu || !cpu->irq_at)
+		return 0;
+	by = raised_by(cpu, vector);
+	if (!*by)
+		*by = irq_code(cpu->irq);
+	return 0;
+}
+
 SEC("tp_btf/softirq_entry")
 int BPF_PROG(pw_softirq_entry, unsigned int vector)
 {
 	u32 id;
 	struct cpu_state *cpu = this_cpu(&id);
 	struct task_state *ts = current_state();
+	s32 *by;
 
 	if (!cpu)
 		return 0;
+	by = raised_by(cpu, vector);
+	cpu->softirq_irq = *by;
+	*by = 0;
 	cpu->softirq = vector;
 	cpu->softirq_at = ts ? soft_interrupt(ts) : bpf_ktime_get_ns();
 	return 0;

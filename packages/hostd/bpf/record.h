@@ -24,6 +24,9 @@ enum pw_cause {
 	PW_CAUSE_UNKNOWN = 6,
 };
 
+/* Interrupts without a number of their own. */
+enum pw_irq { PW_IRQ_UNKNOWN = -1, PW_IRQ_TICK = -2, PW_IRQ_CALL = -3, PW_IRQ_WORK = -4 };
+
 /* Where a thread was in the kernel. */
 enum pw_container { PW_IN_FAULT = 1, PW_IN_VFS = 2, PW_IN_BLOCK = 4, PW_IN_IO_URING = 8 };
 
@@ -54,8 +57,12 @@ struct pw_slice {
 	s16 waker_cpu;
 	u16 unknown;
 	union {
-		char cause_comm[16];
-		u64 cause_func;
+		char cause_comm[16]; /* of a task */
+		struct {
+			u64 cause_func; /* of a kworker */
+			s32 origin_id;
+			u8 origin; /* enum pw_cause: the IRQ behind a softirq; where a kworker's work was queued */
+		};
 	};
 	u64 on_at;
 	u64 off_at;

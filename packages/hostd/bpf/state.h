@@ -13,11 +13,12 @@
 #define MAX_CPUS 1024
 #define MAX_DEPTH 8 /* a power of two */
 #define MAX_PLACES 4096 /* a power of two */
+#define MAX_SOFTIRQS 16 /* a power of two */
 
 struct wake {
 	u64 at;
 	u64 event_at;
-	u64 name[2]; /* the waker's comm, or the work function in name[0] */
+	u64 name[2]; /* the waker's comm; or the work function and the origin */
 	u64 throttled_mark;
 	u64 throttled_queue;
 	u64 ring_at; /* of what io_uring's thread has completed that woke it */
@@ -114,7 +115,10 @@ struct cpu_state {
 	u8 idle_seen;
 	u8 softirq;
 	u8 timer_unknown;
-} __attribute__((aligned(64))); /* one cache line */
+	/* IRQs as irq_code() has them, 0: none. */
+	s32 softirq_irq; /* which raised the softirq that runs */
+	s32 raised_by[MAX_SOFTIRQS]; /* which has raised one that is still to run */
+} __attribute__((aligned(64))); /* two cache lines */
 
 /* Mapped by the loader, at offset 0 of .bss: this stays the only global variable. */
 struct shared {

@@ -6,6 +6,7 @@
 #include "state.h"
 #include "throttle.h"
 #include "deferred.h"
+#include "interrupts.h"
 
 /* What io_uring's own threads have completed was for the one that they wake. */
 static __always_inline void take_completions(struct wake *wake, struct task_struct *waker)
@@ -37,6 +38,7 @@ static __always_inline void woken_by_task(struct wake *wake, struct task_struct 
 		work->woke_tgid = task->tgid;
 		work->woke_tid = task->pid;
 		wake->name[0] = work->func;
+		wake->name[1] = work->origin;
 		wake->event_at = work->queued_at ? work->queued_at : work->started_at;
 		if (work->queued_at)
 			wake->work_queued_ns = saturate32(work->started_at - work->queued_at);
@@ -49,33 +51,33 @@ static __always_inline void woken_by_task(struct wake *wake, struct task_struct 
 		return;
 	}
 	take_completions(wake, waker);
-	wake->cause = PW_CAUSE_TASK;
 	wake->cause_id = tid;
 	bpf_probe_read_kernel(wake->name, sizeof(wake->name), waker->comm);
 }
 
 static __always_inline void woken_by(struct wake *wake, struct task_struct *task, struct cpu_state *cpu)
 {
-	u64 irq_at = cpu->irq_at, softirq_at = cpu->softirq_at, timer_at = cpu->timer_at;
-
 	wake->cause_id = -1;
-	/* They nest: the one that was entered last is at work. */
-	if (timer_at && timer_at >= irq_at && timer_at >= softirq_at) {
-		wake->cause = PW_CAUSE_TIMER;
+	wake->cause = context_of(cpu);
+	switch (wake->cause) {
+	case PW_CAUSE_TIMER:
 		wake->event_at = cpu->timer_expiry;
-		if (timer_at > cpu->timer_expiry)
-			wake->timer_late_ns = saturate32(timer_at - cpu->timer_expiry);
+		if (cpu->timer_at > cpu->timer_expiry)
+			wake->timer_late_ns = saturate32(cpu->timer_at - cpu->timer_expiry);
 		if (cpu->timer_unknown)
 			wake->unknown |= PW_UNK_TIMER;
-	} else if (irq_at && irq_at >= softirq_at) {
-		wake->cause = PW_CAUSE_HARDIRQ;
+		break;
+	case PW_CAUSE_HARDIRQ:
 		wake->cause_id = cpu->irq;
-		wake->event_at = irq_at;
-	} else if (softirq_at) {
-		wake->cause = PW_CAUSE_SOFTIRQ;
+		wake->event_at = cpu->irq_at;
+		break;
+	case PW_CAUSE_SOFTIRQ:
 		wake->cause_id = cpu->softirq;
-		wake->event_at = softirq_at;
-	} else {
+		wake->event_at = cpu->softirq_at;
+		if (cpu->softirq_irq)
+			wake->name[1] = origin(PW_CAUSE_HARDIRQ, irq_of(cpu->softirq_irq));
+		break;
+	default:
 		woken_by_task(wake, task, bpf_get_current_task_btf());
 	}
 }

@@ -18,10 +18,22 @@ export interface Slice {
   readonly begin: SliceBegin;
   /** What woke the thread; for `preempted` and `new`, `WakeCause.none`. */
   readonly cause: WakeCause;
-  /** IRQ number, softirq vector, waker's tid: by `cause`. -1 unknown. */
+  /** IRQ number (negative: it has none), softirq vector, waker's tid: by `cause`. -1 unknown. */
   readonly causeId: number;
-  /** The waker's comm, or the kworker's work function's address resolved through kallsyms (`blk_mq_run_work_fn`). */
+  /**
+   * The waker's comm, the kworker's work function's address resolved through kallsyms (`blk_mq_run_work_fn`), or the
+   * names of the IRQ's handlers.
+   */
   readonly causeName: string;
+  /**
+   * What was before the cause: for a softirq the IRQ that raised it, for a kworker where its work was queued. `none`
+   * where nothing is known to have been.
+   */
+  readonly originCause: WakeCause;
+  /** As {@link causeId}. */
+  readonly originId: number;
+  /** Of an IRQ. */
+  readonly originName: string;
   /** The CPU that woke it: `cpu` itself where its own interrupt did. -1 unknown. */
   readonly wakerCpu: number;
   /** sched_waking. */

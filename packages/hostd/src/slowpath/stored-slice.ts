@@ -10,6 +10,9 @@ export class StoredSlice implements Slice {
   cause: WakeCause = WakeCause.none;
   causeId = 0;
   causeName = '';
+  originCause: WakeCause = WakeCause.none;
+  originId = 0;
+  originName = '';
   wakerCpu = 0;
   wakingAt = 0;
   eventAt = 0;
@@ -67,6 +70,9 @@ export class StoredSlice implements Slice {
     this.cause = slice.cause;
     this.causeId = slice.causeId;
     this.causeName = slice.causeName;
+    this.originCause = slice.originCause;
+    this.originId = slice.originId;
+    this.originName = slice.originName;
     this.wakerCpu = slice.wakerCpu;
     this.wakingAt = slice.wakingAt;
     this.eventAt = slice.eventAt;

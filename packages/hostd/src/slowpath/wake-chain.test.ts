@@ -13,6 +13,46 @@ describe('wakeChain', () => {
       { cause: WakeCause.softirq, causeId: 3, idleState: 1 },
       'softirq NET_RX → waking → idle exit C1 → on CPU 0',
     ],
+    [
+      {
+        cause: WakeCause.softirq,
+        causeId: 4,
+        originCause: WakeCause.hardirq,
+        originId: 27,
+        originName: 'virtio0',
+      },
+      'hardirq 27 virtio0 → softirq BLOCK → waking → on CPU 0',
+    ],
+    [
+      {
+        cause: WakeCause.softirq,
+        causeId: 1,
+        originCause: WakeCause.hardirq,
+        originId: -2,
+        originName: 'local_timer',
+      },
+      'hardirq local_timer → softirq TIMER → waking → on CPU 0',
+    ],
+    [
+      {
+        cause: WakeCause.kworker,
+        causeId: 7,
+        causeName: 'wb_workfn',
+        originCause: WakeCause.task,
+        originId: 44,
+      },
+      'task 44 → kworker wb_workfn → waking → on CPU 0',
+    ],
+    [
+      {
+        cause: WakeCause.kworker,
+        causeId: 7,
+        causeName: 'wb_workfn',
+        originCause: WakeCause.timer,
+        originId: -1,
+      },
+      'timer → kworker wb_workfn → waking → on CPU 0',
+    ],
     [{ cause: WakeCause.timer, causeId: -1 }, 'timer → waking → on CPU 0'],
     [
       { cause: WakeCause.kworker, causeId: 812, causeName: 'blk_mq_run_work_fn' },

@@ -14,13 +14,15 @@ const SOFTIRQS = [
   'RCU',
 ];
 
-/** How a thread came onto the CPU: `hardirq 27 virtio0 → waking → idle exit C1 → on CPU 1`. */
+/** How a thread came onto the CPU: `hardirq 27 virtio0 → softirq BLOCK → waking → idle exit C1 → on CPU 1`. */
 export function wakeChain(slice: Slice): string {
   const steps: string[] = [];
   if (slice.begin === SliceBegin.preempted) steps.push('preempted');
   else if (slice.begin === SliceBegin.new) steps.push('forked');
   else {
-    const cause = causeOf(slice);
+    const origin = named(slice.originCause, slice.originId, slice.originName);
+    const cause = named(slice.cause, slice.causeId, slice.causeName);
+    if (origin) steps.push(origin);
     if (cause) steps.push(cause);
     steps.push('waking');
   }
@@ -29,14 +31,14 @@ export function wakeChain(slice: Slice): string {
   return steps.join(' → ');
 }
 
-function causeOf(slice: Slice): string | undefined {
-  const name = slice.causeName ? ` ${slice.causeName}` : '';
-  const id = slice.causeId >= 0 ? ` ${slice.causeId}` : '';
-  switch (slice.cause) {
+function named(cause: WakeCause, causeId: number, causeName: string): string | undefined {
+  const name = causeName ? ` ${causeName}` : '';
+  const id = causeId >= 0 ? ` ${causeId}` : '';
+  switch (cause) {
     case WakeCause.hardirq:
       return `hardirq${id}${name}`;
     case WakeCause.softirq:
-      return `softirq ${SOFTIRQS[slice.causeId] ?? slice.causeId}`;
+      return `softirq ${SOFTIRQS[causeId] ?? causeId}`;
     case WakeCause.timer:
       return 'timer';
     case WakeCause.kworker:

@@ -1,4 +1,5 @@
 import { PrewakeError } from '@prewake/sdk/protocol';
+import type { IrqNames } from '../irq-names.ts';
 import type { Kallsyms } from '../kallsyms.ts';
 import type { CategorySource, DrainResult, Recorder, RecordSink } from '../recorder.ts';
 import type { EventKind } from '../slice.ts';
@@ -16,6 +17,7 @@ export interface BpfRecorderParts {
   ringBytes: number;
   events: readonly EventKind[];
   kallsyms: Kallsyms;
+  irqNames: IrqNames;
   frequencies: FrequencyReader;
 }
 
@@ -34,6 +36,7 @@ export class BpfRecorder implements Recorder {
   readonly #ring: Ring;
   readonly #ringFd: number;
   readonly #decoder: Decoder;
+  readonly #irqNames: IrqNames;
   readonly #frequencies: FrequencyReader;
   readonly #tracked = new Set<number>();
   /** Of a tracked process that was followed before, as a descendant: whose. Then what is left of it is theirs again. */
@@ -43,7 +46,7 @@ export class BpfRecorder implements Recorder {
   #lostBefore = 0;
   #closed = false;
 
-  constructor({ probed, ringBytes, events, kallsyms, frequencies }: BpfRecorderParts) {
+  constructor({ probed, ringBytes, events, kallsyms, irqNames, frequencies }: BpfRecorderParts) {
     this.#object = probed.object;
     this.#core = probed.core;
     this.#groups = probed.groups;
@@ -53,9 +56,12 @@ export class BpfRecorder implements Recorder {
     this.#shared = new SharedState(probed.object.mapFd('.bss'));
     this.#ringFd = probed.object.mapFd('ring');
     this.#ring = new Ring(this.#ringFd, ringBytes);
-    this.#decoder = new Decoder(this.#ring.words, (low, high) =>
-      kallsyms.name((BigInt(high) << 32n) | BigInt(low)),
+    this.#decoder = new Decoder(
+      this.#ring.words,
+      (low, high) => kallsyms.name((BigInt(high) << 32n) | BigInt(low)),
+      (irq) => irqNames.name(irq),
     );
+    this.#irqNames = irqNames;
     this.#decoder.known = this.known;
     this.#frequencies = frequencies;
     this.#shared.setHalfRing(ringBytes / 2);
@@ -83,6 +89,7 @@ export class BpfRecorder implements Recorder {
     if (this.#closed) throw new PrewakeError('PREWAKE_RECORDER_CLOSED', 'the recorder is closed');
     if (this.attached) return;
     this.#shared.resetPlaces();
+    this.#irqNames.forget();
     this.#frequencies.read((...frequency) => this.#shared.setFrequency(...frequency));
     this.#lostBefore = this.#shared.lost;
     this.#attachAll();

@@ -3,6 +3,7 @@ import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmdirSync, rmSync, wr
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { allowedCpus } from '../affinity.ts';
 import type { Recorder } from '../recorder.ts';
 import { EventKind, Known, type Slice, SliceBegin, SliceEnd, WakeCause } from '../slice.ts';
 import { Collector } from './collector.ts';
@@ -48,6 +49,30 @@ describe.skipIf(missing !== undefined)(`planted causes${missing ? ` (${missing})
     ).toBe(true);
   });
 
+  it('names the interrupt that ended a wait for the device, also where a softirq was between', async () => {
+    const data = join(directory, 'data');
+    execFileSync('dd', ['if=/dev/urandom', `of=${data}`, 'bs=64k', 'count=16', 'status=none']);
+    execFileSync('sync', ['-f', data]);
+    // On each CPU, since the interrupt of the request comes to one of them: another is told by a call.
+    for (const cpu of allowedCpus(child.pid)) {
+      await child.run(
+        `system("taskset", "-c", "${cpu}", "dd", "if=${data}", "of=/dev/null", "bs=64k", "iflag=direct", "status=none")`,
+      );
+    }
+    const waits = new Collector().drain(recorder).slices.filter((slice) => slice.blockNs > 0);
+    const interrupts = waits.flatMap((slice) => {
+      if (slice.cause === WakeCause.hardirq) return [{ irq: slice.causeId, name: slice.causeName }];
+      if (slice.originCause !== WakeCause.hardirq) return [];
+      return [{ irq: slice.originId, name: slice.originName }];
+    });
+    const numbered = interrupts.filter(({ irq }) => irq >= 0);
+    expect(numbered.length).toBeGreaterThan(10);
+    for (const { irq, name } of numbered)
+      expect(name).toBe(readFileSync(`/sys/kernel/irq/${irq}/actions`, 'latin1').trim());
+    for (const { irq, name } of interrupts)
+      if (irq < 0) expect(name).toMatch(/^(call_function|local_timer)$/);
+  });
+
   it('names the work that a kworker did for the thread', async () => {
     const out = join(directory, 'out');
     const write = `for (1 .. 5) { open my $f, ">>", "${out}"; print $f "x" x 65536; close $f; system("sync", "-f", "${out}") }`;
@@ -58,6 +83,11 @@ describe.skipIf(missing !== undefined)(`planted causes${missing ? ` (${missing})
     const byKworker = works(slices);
     expect(byKworker.length).toBeGreaterThan(0);
     expect(byKworker.some((slice) => slice.workQueuedNs > 0)).toBe(true);
+    // Who queued it.
+    const contexts: WakeCause[] = [WakeCause.hardirq, WakeCause.softirq, WakeCause.timer];
+    for (const { originCause, originId } of byKworker)
+      if (!contexts.includes(originCause))
+        expect([originCause, originId > 0]).toEqual([WakeCause.task, true]);
     const hidden = readFileSync('/proc/sys/kernel/kptr_restrict', 'latin1').trim() === '2';
     // Names are looked up in the background.
     const named = async (): Promise<boolean> => {

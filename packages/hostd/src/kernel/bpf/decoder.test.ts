@@ -39,7 +39,11 @@ class Fixture {
   decode(known = 0xffff): { slice?: Slice; fork?: ForkRecord; exit?: ExitRecord; event?: EventRecord } {
     const words = new Int32Array(SLICE_BYTES / 4 + 2);
     this.buffer.copy(Buffer.from(words.buffer), 8);
-    const decoder = new Decoder(words, (low, high) => `fn_${high.toString(16)}_${low.toString(16)}`);
+    const decoder = new Decoder(
+      words,
+      (low, high) => `fn_${high.toString(16)}_${low.toString(16)}`,
+      (irq) => `irq_${irq}`,
+    );
     decoder.known = known;
     const out: ReturnType<Fixture['decode']> = {};
     decoder.decode(2, {
@@ -92,6 +96,7 @@ describe('Decoder', () => {
     const at = Number(time);
     expect(fixture.decode().slice).toEqual({
       ...{ tgid: 4_000_000, tid: 4_000_001, cpu: 300, known: 0xffff, begin: SliceBegin.woken },
+      ...{ originCause: WakeCause.none, originId: -1, originName: '' },
       ...{ cause: WakeCause.task, causeId: 77, causeName: 'sixteen-bytes-16', wakerCpu: -1, idleState: -1 },
       ...{ end: SliceEnd.uninterruptible, offInside: 5 },
       ...{ onAt: at, offAt: at + 1, wakingAt: at + 2, eventAt: at + 3, idleExitAt: at + 4, readyAt: at + 5 },
@@ -109,10 +114,32 @@ describe('Decoder', () => {
     expect(fixture.decode(Known.wakeup | Known.idle | Known.timer).slice?.known).toBe(Known.wakeup);
   });
 
-  it('resolves the work function of a kworker, and no other cause has a name', () => {
+  it('resolves the work function of a kworker and the names of an interrupt', () => {
     const fixture = new Fixture().u8(S.type, RecordType.slice).u64(S.cause_comm, 0xffff_ffff_8123_4560n);
     expect(fixture.u8(S.cause, WakeCause.kworker).decode().slice?.causeName).toBe('fn_ffffffff_81234560');
-    expect(fixture.u8(S.cause, WakeCause.hardirq).decode().slice?.causeName).toBe('');
+    fixture.u32(S.cause_id, 27);
+    expect(fixture.u8(S.cause, WakeCause.hardirq).decode().slice?.causeName).toBe('irq_27');
+    expect(fixture.u32(S.cause_id, -2).decode().slice?.causeName).toBe('local_timer');
+    expect(fixture.u8(S.cause, WakeCause.softirq).decode().slice?.causeName).toBe('');
+  });
+
+  it('tells what was before a softirq or a work item, and nothing of other causes', () => {
+    const fixture = new Fixture().u8(S.type, RecordType.slice).u32(S.origin_id, 27);
+    fixture.u8(S.origin, WakeCause.hardirq);
+    for (const cause of [WakeCause.softirq, WakeCause.kworker])
+      expect(fixture.u8(S.cause, cause).decode().slice).toMatchObject({
+        ...{ originCause: WakeCause.hardirq, originId: 27, originName: 'irq_27' },
+      });
+    fixture.u8(S.origin, WakeCause.task);
+    expect(fixture.decode().slice).toMatchObject({
+      originCause: WakeCause.task,
+      originId: 27,
+      originName: '',
+    });
+    for (const cause of [WakeCause.task, WakeCause.hardirq, WakeCause.timer])
+      expect(fixture.u8(S.cause, cause).decode().slice).toMatchObject({
+        ...{ originCause: WakeCause.none, originId: -1, originName: '' },
+      });
   });
 
   it('decodes forks, exits and events', () => {

@@ -10,6 +10,15 @@ const HIGH = 2 ** 32;
 
 /** Finds the name of a kernel function by its address: `low` and `high` are the halves of a 64-bit pointer. */
 export type ResolveFunction = (low: number, high: number) => string;
+/** Finds the names of an interrupt's handlers by its number. */
+export type ResolveIrq = (irq: number) => string;
+
+/** Interrupts without a number: `enum pw_irq`. */
+const UNNUMBERED: Readonly<Record<number, string>> = {
+  [-2]: 'local_timer',
+  [-3]: 'call_function',
+  [-4]: 'irq_work',
+};
 
 /**
  * Decodes records in place: typed-array reads at fixed offsets into one reused object, nothing allocated for a
@@ -22,11 +31,12 @@ export class Decoder {
   readonly #bytes: Uint8Array;
   readonly #comms: CommCache;
   readonly #resolve: ResolveFunction;
+  readonly #irq: ResolveIrq;
   readonly #slice: Mutable<Slice> = emptySlice();
   /** Bits of `Known` that the attached programs provide; each record takes off what it could not fill in. */
   known = 0;
 
-  constructor(words: Int32Array, resolve: ResolveFunction) {
+  constructor(words: Int32Array, resolve: ResolveFunction, irq: ResolveIrq) {
     const { buffer, byteOffset, byteLength } = words;
     this.#words = new Uint32Array(buffer, byteOffset, byteLength / 4);
     this.#signed = new Int32Array(buffer, byteOffset, byteLength / 4);
@@ -34,6 +44,7 @@ export class Decoder {
     this.#bytes = new Uint8Array(buffer, byteOffset, byteLength);
     this.#comms = new CommCache(this.#words);
     this.#resolve = resolve;
+    this.#irq = irq;
   }
 
   /** Decodes the record at a word index and hands it to the sink. Types that are not known are skipped. */
@@ -118,7 +129,8 @@ export class Decoder {
     slice.causeId = this.#signed[at + (S.cause_id >> 2)] as number;
     slice.wakerCpu = (waker << 16) >> 16;
     slice.known = this.known & ~(waker >>> 16);
-    slice.causeName = this.#causeName(at, cause);
+    slice.causeName = this.#causeName(at, cause, slice.causeId);
+    this.#decodeOrigin(at, cause);
     slice.onAt = this.#u64(at, S.on_at);
     slice.offAt = this.#u64(at, S.off_at);
     slice.wakingAt = this.#u64(at, S.waking_at);
@@ -150,8 +162,22 @@ export class Decoder {
     return slice;
   }
 
-  #causeName(at: number, cause: WakeCause): string {
+  #decodeOrigin(at: number, cause: WakeCause): void {
+    const slice = this.#slice;
+    const has = cause === WakeCause.softirq || cause === WakeCause.kworker;
+    slice.originCause = (has ? this.#u32(at, S.origin) & 0xff : WakeCause.none) as WakeCause;
+    slice.originId =
+      slice.originCause === WakeCause.none ? -1 : (this.#signed[at + (S.origin_id >> 2)] as number);
+    slice.originName = slice.originCause === WakeCause.hardirq ? this.#irqName(slice.originId) : '';
+  }
+
+  #irqName(irq: number): string {
+    return irq < 0 ? (UNNUMBERED[irq] ?? '') : this.#irq(irq);
+  }
+
+  #causeName(at: number, cause: WakeCause, id: number): string {
     if (cause === WakeCause.task) return this.#comms.read(at + (S.cause_comm >> 2));
+    if (cause === WakeCause.hardirq) return this.#irqName(id);
     if (cause !== WakeCause.kworker) return '';
     const low = this.#u32(at, S.cause_comm);
     const high = this.#u32(at, S.cause_comm + 4);
@@ -171,6 +197,9 @@ function emptySlice(): Mutable<Slice> {
     cause: WakeCause.none,
     causeId: 0,
     causeName: '',
+    originCause: WakeCause.none,
+    originId: 0,
+    originName: '',
     wakerCpu: 0,
     wakingAt: time,
     eventAt: time,

@@ -1,5 +1,6 @@
 import { existsSync } from 'node:fs';
 import { PrewakeError } from '@prewake/sdk/protocol';
+import { IrqNames } from '../irq-names.ts';
 import { Kallsyms } from '../kallsyms.ts';
 import { NoRecorder } from '../no-recorder.ts';
 import type { Recorder } from '../recorder.ts';
@@ -70,6 +71,7 @@ function openBpf(root: string, options: RecorderOptions): Recorder {
     ringBytes,
     events: options.events ?? [EventKind.block, EventKind.ioUring, EventKind.work],
     kallsyms: new Kallsyms(root),
+    irqNames: new IrqNames(root),
     frequencies,
   });
 }

@@ -50,7 +50,10 @@ describe.skipIf(missing.length > 0)(`the committed BPF objects (${missing.join('
     it(`${architecture}: is read where it writes`, () => {
       const types = layouts(objectPath(architecture));
       for (const [name, offsets] of [
-        ['pw_slice', { ...layout.SliceOffset, cause_comm: undefined }],
+        [
+          'pw_slice',
+          { ...layout.SliceOffset, cause_comm: undefined, origin_id: undefined, origin: undefined },
+        ],
         ['pw_fork', layout.ForkOffset],
         ['pw_exit', layout.ExitOffset],
         ['pw_event', layout.EventOffset],
@@ -63,8 +66,10 @@ describe.skipIf(missing.length > 0)(`the committed BPF objects (${missing.join('
             expect([name, member, members?.get(member)]).toEqual([name, member, offset]);
         }
       }
-      // The union of comm and function has no name of its own.
+      // The union of the comm, or the function and the origin, has no name of its own.
       expect(types.get('pw_slice')?.members.get('(anon)')).toBe(layout.SliceOffset.cause_comm);
+      expect(layout.SliceOffset.origin_id).toBe(layout.SliceOffset.cause_comm + 8);
+      expect(layout.SliceOffset.origin).toBe(layout.SliceOffset.cause_comm + 12);
       expect(types.get('cpu_state')?.bytes).toBe(layout.CPU_STATE_BYTES);
     });
   }

@@ -106,6 +106,14 @@ export const PROGRAM_GROUPS: readonly ProgramGroup[] = [
     known: Known.softirq,
     categories: ['softirq'],
   },
+  // Which interrupt is behind a softirq.
+  {
+    name: 'softirq.raise',
+    tier: 'tp_btf',
+    programs: [{ name: 'pw_softirq_raise', tracepoint: 'softirq_raise' }],
+    known: 0,
+    categories: [],
+  },
   {
     name: 'timer',
     tier: 'tp_btf',

@@ -18,6 +18,8 @@ export const SliceOffset = {
   waker_cpu: 20,
   unknown: 22,
   cause_comm: 24,
+  origin_id: 32,
+  origin: 36,
   on_at: 40,
   off_at: 48,
   waking_at: 56,
@@ -85,11 +87,11 @@ export const SharedOffset = {
   unseed_root: 56,
   unseed_heir: 64,
   cpus: 128,
-  places: 65_664,
+  places: 131_200,
 } as const;
 
 /** `struct cpu_state`. */
-export const CPU_STATE_BYTES = 64;
+export const CPU_STATE_BYTES = 128;
 export const MAX_CPUS = 1024;
 export const MAX_PLACES = 4096;
 export const CpuStateOffset = { khz: 44, target_khz: 48, policy_cpu: 52 } as const;
