@@ -3,7 +3,14 @@ import type { CategorySource } from '../recorder.ts';
 import { Known } from '../slice.ts';
 import type { FrequencyReader } from './frequency.ts';
 import { LoadedObject, presentPrograms, withOldSwitch } from './loaded-object.ts';
-import { CORE_CATEGORIES, CORE_PROGRAMS, PROGRAM_GROUPS, type ProgramGroup, SEED } from './program-groups.ts';
+import {
+  CORE_CATEGORIES,
+  CORE_PROGRAMS,
+  OLD_SWITCH,
+  PROGRAM_GROUPS,
+  type ProgramGroup,
+  SEED,
+} from './program-groups.ts';
 
 /** What the kernel took. */
 export interface Probed {
@@ -49,15 +56,19 @@ class Prober implements Sources {
     this.#options = options;
     const { programs: present, fentry } = presentPrograms([
       ...CORE_PROGRAMS,
+      { name: OLD_SWITCH, tracepoint: 'sched_switch' },
       ...PROGRAM_GROUPS.flatMap((group) => requirements(group)),
     ]);
     for (const name of options.withhold ?? []) present.delete(name);
-    const missing = CORE_PROGRAMS.filter((program) => !present.has(program.name));
+    const missing = CORE_PROGRAMS.filter(
+      ({ name }) => !present.has(name) && !(name === 'pw_switch' && present.has(OLD_SWITCH)),
+    );
     if (missing.length > 0) {
       const events = missing.map((program) => program.tracepoint).join(', ');
       throw new PrewakeError('PREWAKE_BPF_LOAD', `this kernel has no event ${events}`);
     }
-    this.#core = new Set([SEED, ...CORE_PROGRAMS.map((program) => program.name)]);
+    const core = new Set([SEED, ...CORE_PROGRAMS.map((program) => program.name)]);
+    this.#core = present.has('pw_switch') ? core : withOldSwitch(core);
     this.#groups = PROGRAM_GROUPS.filter((group) => this.#isPresent(group, present));
     if (fentry) this.#refuseFentry(fentry);
   }
