@@ -47,43 +47,26 @@ int BPF_PROG(pw_irq_exit)
 	return irq_ends();
 }
 
-/* The tick and inter-processor interrupts are no irq_handler's: each architecture has events of its own. */
 #if defined(__TARGET_ARCH_x86)
-SEC("tp_btf/local_timer_entry")
-int BPF_PROG(pw_tick_entry)
-{
-	return irq_begins(PW_IRQ_TICK);
-}
+/*
+ * On x86-64 these are no irq_handler's, and each has events of its own. Not the reschedule interrupt: it is over at once,
+ * and comes with many a wakeup, which would then cost two more programs. Nor IRQ work, which tracing itself makes most.
+ */
+#define VECTOR(name, event, irq)           \
+	SEC("tp_btf/" #event "_entry")     \
+	int BPF_PROG(pw_##name##_entry)    \
+	{                                  \
+		return irq_begins(irq);    \
+	}                                  \
+	SEC("tp_btf/" #event "_exit")      \
+	int BPF_PROG(pw_##name##_exit)     \
+	{                                  \
+		return irq_ends();         \
+	}
 
-SEC("tp_btf/local_timer_exit")
-int BPF_PROG(pw_tick_exit)
-{
-	return irq_ends();
-}
-
-SEC("tp_btf/call_function_single_entry")
-int BPF_PROG(pw_ipi_entry)
-{
-	return irq_begins(PW_IRQ_CALL);
-}
-
-SEC("tp_btf/call_function_single_exit")
-int BPF_PROG(pw_ipi_exit)
-{
-	return irq_ends();
-}
-#elif defined(__TARGET_ARCH_arm64)
-SEC("tp_btf/ipi_entry")
-int BPF_PROG(pw_ipi_entry)
-{
-	return irq_begins(-1);
-}
-
-SEC("tp_btf/ipi_exit")
-int BPF_PROG(pw_ipi_exit)
-{
-	return irq_ends();
-}
+VECTOR(tick, local_timer, PW_IRQ_TICK)
+VECTOR(call_one, call_function_single, PW_IRQ_CALL)
+VECTOR(call_many, call_function, PW_IRQ_CALL)
 #endif
 
 static __always_inline s32 irq_code(s32 irq)

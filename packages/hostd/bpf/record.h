@@ -25,7 +25,7 @@ enum pw_cause {
 };
 
 /* Interrupts without a number of their own. */
-enum pw_irq { PW_IRQ_UNKNOWN = -1, PW_IRQ_TICK = -2, PW_IRQ_CALL = -3, PW_IRQ_WORK = -4 };
+enum pw_irq { PW_IRQ_UNKNOWN = -1, PW_IRQ_TICK = -2, PW_IRQ_CALL = -3 };
 
 /* Where a thread was in the kernel. */
 enum pw_container { PW_IN_FAULT = 1, PW_IN_VFS = 2, PW_IN_BLOCK = 4, PW_IN_IO_URING = 8 };

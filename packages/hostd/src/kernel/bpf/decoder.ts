@@ -17,7 +17,6 @@ export type ResolveIrq = (irq: number) => string;
 const UNNUMBERED: Readonly<Record<number, string>> = {
   [-2]: 'local_timer',
   [-3]: 'call_function',
-  [-4]: 'irq_work',
 };
 
 /**

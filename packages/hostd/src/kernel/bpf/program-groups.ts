@@ -62,6 +62,12 @@ function byProbe(
   ];
 }
 
+const X86_VECTORS = [
+  ['tick', 'local_timer'],
+  ['call_one', 'call_function_single'],
+  ['call_many', 'call_function'],
+] as const;
+
 /** The same in every tier. */
 const CACHE_LACKS = 'counts only: the wait for a missing page is in block';
 const CACHE_ADD: Program = { name: 'pw_cache_add', tracepoint: 'mm_filemap_add_to_page_cache' };
@@ -81,24 +87,16 @@ export const PROGRAM_GROUPS: readonly ProgramGroup[] = [
     known: Known.irq,
     categories: ['irq'],
   },
-  // On x86-64 the tick and cross-calls have events of their own, on arm64 all inter-processor interrupts share one.
-  {
-    name: 'irq.tick',
-    tier: 'tp_btf',
-    programs: pair('pw_tick_entry', 'pw_tick_exit', 'local_timer'),
-    known: 0,
-    categories: [],
-  },
-  {
-    name: 'irq.call',
-    tier: 'tp_btf',
-    programs:
-      process.arch === 'arm64'
-        ? pair('pw_ipi_entry', 'pw_ipi_exit', 'ipi')
-        : pair('pw_ipi_entry', 'pw_ipi_exit', 'call_function_single'),
-    known: 0,
-    categories: [],
-  },
+  // On x86-64 the tick and cross-calls have events of their own; on arm64 they have handlers like all others.
+  ...(process.arch === 'x64' ? X86_VECTORS : []).map(
+    ([name, event]): ProgramGroup => ({
+      name: `irq.${name}`,
+      tier: 'tp_btf',
+      programs: pair(`pw_${name}_entry`, `pw_${name}_exit`, event),
+      known: 0,
+      categories: [],
+    }),
+  ),
   {
     name: 'softirq',
     tier: 'tp_btf',

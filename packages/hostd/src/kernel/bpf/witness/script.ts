@@ -107,10 +107,12 @@ tracepoint:power:cpu_idle /args->state != 4294967295/ { delete(@idle_exit[args->
 
 tracepoint:irq:irq_handler_entry,
 tracepoint:irq_vectors:local_timer_entry,
-tracepoint:irq_vectors:call_function_single_entry { @irq_at[cpu] = nsecs; }
+tracepoint:irq_vectors:call_function_single_entry,
+tracepoint:irq_vectors:call_function_entry { @irq_at[cpu] = nsecs; }
 tracepoint:irq:irq_handler_exit,
 tracepoint:irq_vectors:local_timer_exit,
-tracepoint:irq_vectors:call_function_single_exit {
+tracepoint:irq_vectors:call_function_single_exit,
+tracepoint:irq_vectors:call_function_exit {
   if (@irq_at[cpu] && ${is('comm')}) {
     @slice_irqs[tid]++;
     @slice_irqs_ns[tid] += nsecs - @irq_at[cpu];
