@@ -32,4 +32,12 @@ describe('scarcity', () => {
     scarce.settle(1e15, 0, 0.1);
     expect(scarce.log).toBe(0);
   });
+
+  it('is a number also where nothing may be armed', () => {
+    const scarce = new Scarcity();
+    scarce.settle(MINUTE, MINUTE, 0);
+    scarce.settle(MINUTE, 0, 0);
+    expect(scarce.log).toBeGreaterThan(3);
+    expect(scarce.log).toBeLessThan(4);
+  });
 });

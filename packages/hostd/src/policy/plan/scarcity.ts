@@ -22,10 +22,10 @@ export class Scarcity {
   /**
    * A wait has ended after `us`.
    * @param refusedUs how much of what was planned the budget refused
-   * @param share part of wait time that may be armed, above 0
+   * @param share part of wait time that may be armed
    */
   settle(us: Micros, refusedUs: Micros, share: number): void {
-    const raised = this.#log + refusedUs / (share * PER_NAT_US);
-    this.#log = Math.min(MOST, raised) * 2 ** (-us / HALF_LIFE_US);
+    const rise = refusedUs > 0 ? refusedUs / (share * PER_NAT_US) : 0;
+    this.#log = Math.min(MOST, this.#log + rise) * 2 ** (-us / HALF_LIFE_US);
   }
 }
