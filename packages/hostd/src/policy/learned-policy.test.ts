@@ -198,6 +198,9 @@ describe('policy', () => {
     };
     for (let i = 0; i < 400; i++) wake(i, 0);
     expect(policy.classes(1000)[0]).toMatchObject({ armed: false });
+    const again = policyOf();
+    again.loadState(JSON.parse(JSON.stringify(policy.saveState())));
+    expect(again.classes(1000)[0]).toMatchObject({ armed: false });
     const reasons = Array.from({ length: 100 }, (_, i) => wake(i, 0));
     const count = (reason: string) => reasons.filter((other) => other === reason).length;
     expect([count('holdout'), count('no_benefit'), count('retry')]).toEqual([40, 54, 6]);
@@ -236,6 +239,41 @@ describe('policy', () => {
     it('nothing where what was planned could not be armed', () => {
       expect(measured(20_000, false)).toMatchObject({ benefit: null, armed: true });
     });
+  });
+
+  it('arms more where a wakeup gains more, also after a restart', () => {
+    let draw = 0;
+    const create = () => policyOf({ holdout: 0.2, armedShare: 0.2 }, () => (draw++ % 9) / 9);
+    const length = (i: number) => (0.1 + ((i * 7919) % 997) / 100) * SECOND;
+    let at = 0;
+    /** Waits of two classes that last alike: what is armed of the one for what is armed of the other. */
+    function ratio(policy: LearningPolicy, gains?: Record<'a' | 'b', number>): number {
+      const armed = { a: 0, b: 0 };
+      for (let i = 0; i < 1000; i++) {
+        for (const key of ['a', 'b'] as const) {
+          const us = length(key === 'a' ? i : i + 500);
+          const wait = fact({ at, key, session: `t${count}` });
+          const { windows } = policy.waitStarted(wait);
+          armed[key] += armedWithin(windows, us);
+          at += us;
+          policy.waitEnded({ wait: wait.wait, at });
+          if (!gains) continue;
+          const covered = isCovered(windows, us, 1000);
+          const ns = 100_000 + ((i * 37) % 11) * 1000 + (covered ? 0 : gains[key]);
+          policy.wakeupCost({ wait: wait.wait, ns, covered, cpu: 0 });
+        }
+      }
+      return armed.a / armed.b;
+    }
+    const policy = create();
+    const alike = ratio(policy, { a: 60_000, b: 60_000 });
+    expect(alike).toBeGreaterThan(0.8);
+    expect(alike).toBeLessThan(1.25);
+    ratio(policy, { a: 120_000, b: 20_000 });
+    expect(ratio(policy, { a: 120_000, b: 20_000 })).toBeGreaterThan(2);
+    const again = create();
+    again.loadState(JSON.parse(JSON.stringify(policy.saveState())));
+    expect(ratio(again)).toBeGreaterThan(2);
   });
 
   it('keeps what it learned of one user from another', () => {

@@ -60,6 +60,8 @@ interface OpenWait {
   readonly prediction: Prediction;
   /** Why nothing is to be armed, where that was decided at its start. */
   readonly gate: 'holdout' | 'no_benefit' | undefined;
+  /** Log of what a wakeup of its class gains against the mean. */
+  readonly logWorth: number;
   streams: boolean;
   /** Also of what is held out: it is compared with what the same plan was armed for. */
   windows: readonly PlannedWindow[];
@@ -121,7 +123,8 @@ class LearnedPolicy implements LearningPolicy {
     const user = this.#user(payer.user);
     const streams = fact.stream === true;
     const prediction = user.predictor.start(session, kind, streams ? `${key}\0first` : key, fact.inputTokens);
-    const gate = user.gate(prediction.cls.id, this.#random());
+    const extras = user.extras.peek(prediction.cls.id);
+    const gate = user.gate(extras, this.#random());
     const open: OpenWait = {
       session,
       user,
@@ -131,6 +134,7 @@ class LearnedPolicy implements LearningPolicy {
       key,
       prediction,
       gate: gate === 'retry' ? undefined : gate,
+      logWorth: extras?.logWorth ?? 0,
       streams,
       windows: [],
       armedUs: 0,
@@ -143,7 +147,7 @@ class LearnedPolicy implements LearningPolicy {
     if (forgotten) settle(forgotten, at - forgotten.at);
     if (open.gate === 'no_benefit') return { wait, windows: [], reason: open.gate };
     const deadline = deadlineWindow(at, fact.deadline, this.#config.leadUs);
-    open.windows = user.afford(deadline ? [deadline] : user.plan(prediction, payer.cgroup));
+    open.windows = user.afford(deadline ? [deadline] : user.plan(prediction, payer.cgroup, open.logWorth));
     if (open.gate) return { wait, windows: [], reason: open.gate };
     if (open.windows.length === 0) return { wait, windows: [], reason: 'dispersed' };
     return { wait, windows: open.windows, reason: gate ?? (deadline ? 'deadline' : 'predicted') };
@@ -163,7 +167,11 @@ class LearnedPolicy implements LearningPolicy {
       const imminent = { arm: elapsed, disarm: elapsed + EXIT_WINDOW_US };
       return this.#replan(wait, open, elapsed, [imminent], 'predicted');
     }
-    const windows = shiftWindows(open.user.plan(phase.prediction, open.cgroup), elapsed, elapsed);
+    const windows = shiftWindows(
+      open.user.plan(phase.prediction, open.cgroup, open.logWorth),
+      elapsed,
+      elapsed,
+    );
     return this.#replan(wait, open, elapsed, windows, windows.length > 0 ? 'predicted' : 'dispersed');
   }
 
@@ -200,7 +208,10 @@ class LearnedPolicy implements LearningPolicy {
 
   wakeupCost({ wait, ns, cpu }: WakeupCost): void {
     const ended = this.#ended.peek(wait);
-    ended?.user.extrasOf(ended.classId).benefit.add(ns, ended.armed, cpu);
+    if (!ended) return;
+    const extras = ended.user.extrasOf(ended.classId);
+    extras.benefit.add(ns, ended.armed, cpu);
+    ended.user.weigh(extras);
   }
 
   saveState(): PolicyState {
@@ -272,7 +283,7 @@ class LearnedPolicy implements LearningPolicy {
     const window = open.stream.token(elapsed);
     if (!window) return undefined;
     // Tokens must come often enough for what an armed microsecond costs now.
-    const worth = open.stream.logHazard > open.user.logPrice(open.cgroup);
+    const worth = open.stream.logHazard + open.logWorth > open.user.logPrice(open.cgroup);
     return this.#replan(wait, open, elapsed, worth ? [window] : [], 'stream');
   }
 
@@ -289,13 +300,17 @@ class LearnedPolicy implements LearningPolicy {
   /** Tells the price what became of the last `us` of a wait; its hazards stand for so many `times` such waits. */
   #account(open: OpenWait, us: Micros, elapsed: Micros, times: number): void {
     const { price, hazards } = open.user;
-    price.observe(hazards, us, takeArmed(open, elapsed), times);
+    price.observe(hazards, us, takeArmed(open, elapsed), times, open.logWorth);
   }
 
   #endStream(open: OpenWait, stream: Stream, us: Micros): void {
     const { user, prediction } = open;
     if (!open.streams) user.learn(prediction, us);
-    user.price.observeEven(stream.logHazard, Math.max(0, us - stream.firstAt), takeArmed(open, us));
+    user.price.observeEven(
+      stream.logHazard + open.logWorth,
+      Math.max(0, us - stream.firstAt),
+      takeArmed(open, us),
+    );
     if (stream.cadence.gaps > 0)
       user.extrasOf(prediction.cls.id).cadence.add(Math.exp(stream.cadence.logGap));
   }

@@ -85,6 +85,9 @@ function readUser(saved: UserState, user: UserPolicy): UserPolicy {
     extras.cadence.logGap = finite(cadence[0]);
     extras.cadence.gaps = finite(cadence[1]);
     extras.sinceRetry = finite(sinceRetry);
+    user.weigh(extras);
   }
+  // Again, now that the mean of all classes is known.
+  for (const extras of user.extras.values()) user.weigh(extras);
   return user;
 }

@@ -22,14 +22,14 @@ export interface ClassSummary {
 export function summarize({ predictor, extras }: UserPolicy, config: PolicyConfig): ClassSummary[] {
   const limits = { samples: config.benefitSamples, minBenefitNs: config.minBenefitNs };
   return [...predictor.classes.values()].map(({ id, kind, key, histogram }) => {
-    const benefit = extras.peek(id)?.benefit;
+    const known = extras.peek(id);
     return {
       kind,
       key: key.replace('\0', ' '),
       waits: histogram.events,
       medianUs: histogram.events > 0 ? medianOf(histogram) : null,
-      benefit: benefit?.estimate(limits) ?? null,
-      armed: (benefit?.worth(limits) ?? 1) > 0,
+      benefit: known?.benefit.estimate(limits) ?? null,
+      armed: known?.gains ?? true,
     };
   });
 }

@@ -1,7 +1,7 @@
 import type { Micros } from '@prewake/sdk/protocol';
 import type { PolicyConfig } from './config.ts';
 import type { PlannedWindow, PlanReason } from './facts.ts';
-import { Benefit } from './plan/benefit.ts';
+import { Benefit, relativeGain } from './plan/benefit.ts';
 import { Price } from './plan/price.ts';
 import { Scarcity } from './plan/scarcity.ts';
 import { Cadence } from './plan/stream.ts';
@@ -16,6 +16,12 @@ export interface ClassExtras {
   cadence: Cadence;
   /** Waits since arming was last tried, while it brings nothing. */
   sinceRetry: number;
+  /** Whether arming gains anything, as far as is known. */
+  gains: boolean;
+  /** Log of what an armed wakeup gains against the mean of all classes. */
+  logWorth: number;
+  /** What it adds to that mean: wakeups, and what all of them would have gained. */
+  meant: { wakeups: number; ns: number };
 }
 
 /** Cgroups of one user whose budgets are told apart, of those that refused something of late. */
@@ -32,6 +38,8 @@ export class UserPolicy {
   readonly #scarce = new Recents<string, Scarcity>(MAX_SCARCE);
   readonly hazards = new Float64Array(BINS + 1);
   #config: PolicyConfig;
+  /** Of all classes. */
+  #meant = { wakeups: 0, ns: 0 };
 
   constructor(config: PolicyConfig) {
     this.#config = config;
@@ -44,10 +52,10 @@ export class UserPolicy {
   }
 
   /** Windows of a wait, or of the rest of it, from when it is predicted. */
-  plan(prediction: Prediction, cgroup: string): PlannedWindow[] {
+  plan(prediction: Prediction, cgroup: string, logWorth: number): PlannedWindow[] {
     if (this.#config.armedShare >= 1) return [{ arm: 0, disarm: Number.POSITIVE_INFINITY }];
     this.predictor.predict(prediction, this.hazards);
-    return planWindows(this.hazards, this.logPrice(cgroup), this.#config);
+    return planWindows(this.hazards, this.logPrice(cgroup) - logWorth, this.#config);
   }
 
   /** Log of the wakeups that an armed microsecond must promise in a cgroup. */
@@ -73,11 +81,12 @@ export class UserPolicy {
   }
 
   /** Why a wait of this class is armed or not, before its prediction. */
-  gate(classId: number, random: number): Extract<PlanReason, 'holdout' | 'no_benefit' | 'retry'> | undefined {
+  gate(
+    extras: ClassExtras | undefined,
+    random: number,
+  ): Extract<PlanReason, 'holdout' | 'no_benefit' | 'retry'> | undefined {
     if (random < this.#config.holdout) return 'holdout';
-    const extras = this.extras.peek(classId);
-    const limits = { samples: this.#config.benefitSamples, minBenefitNs: this.#config.minBenefitNs };
-    if (!extras || extras.benefit.worth(limits) > 0) return undefined;
+    if (!extras || extras.gains) return undefined;
     extras.sinceRetry++;
     if (extras.sinceRetry < this.#config.retryEvery) return 'no_benefit';
     extras.sinceRetry = 0;
@@ -87,9 +96,36 @@ export class UserPolicy {
   extrasOf(classId: number): ClassExtras {
     const known = this.extras.use(classId);
     if (known) return known;
-    const extras = { benefit: new Benefit(), cadence: new Cadence(), sinceRetry: 0 };
-    this.extras.set(classId, extras);
+    const extras: ClassExtras = {
+      benefit: new Benefit(),
+      cadence: new Cadence(),
+      sinceRetry: 0,
+      gains: true,
+      logWorth: 0,
+      meant: { wakeups: 0, ns: 0 },
+    };
+    const forgotten = this.extras.set(classId, extras);
+    if (forgotten) this.#mean(forgotten.meant, { wakeups: 0, ns: 0 });
     return extras;
+  }
+
+  /** What a class gains has been measured anew: what that means for its plans. */
+  weigh(extras: ClassExtras): void {
+    const { benefitSamples: samples, minBenefitNs } = this.#config;
+    const limits = { samples, minBenefitNs };
+    const estimate = extras.benefit.estimate(limits);
+    extras.gains = extras.benefit.worth(limits, estimate) > 0;
+    if (!estimate) return;
+    const meant = { wakeups: estimate.uncovered, ns: estimate.uncovered * estimate.gainNs };
+    this.#mean(extras.meant, meant);
+    extras.meant = meant;
+    const mean = this.#meant.ns / this.#meant.wakeups;
+    extras.logWorth = mean > minBenefitNs ? Math.log(relativeGain(estimate, mean)) : 0;
+  }
+
+  #mean(before: ClassExtras['meant'], after: ClassExtras['meant']): void {
+    this.#meant.wakeups += after.wakeups - before.wakeups;
+    this.#meant.ns += after.ns - before.ns;
   }
 
   /** A wait, or a part of it, has ended after `us`. Returns for how many such waits `hazards` now stands. */

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { Benefit } from './benefit.ts';
+import { Benefit, relativeGain } from './benefit.ts';
 
 const limits = { samples: 30, minBenefitNs: 1000 };
 
@@ -86,6 +86,20 @@ describe('benefit', () => {
     }
     expect(Math.abs(benefit.estimate(limits)?.gainNs ?? 1e9)).toBeLessThan(200);
     expect(benefit.worth(limits)).toBe(0);
+  });
+
+  it('is told against the mean as far as it is known to differ', () => {
+    const relative = (benefit: Benefit, meanNs: number) => {
+      const estimate = benefit.estimate(limits);
+      return estimate ? relativeGain(estimate, meanNs) : Number.NaN;
+    };
+    expect(relative(measured(60_000, 20_000, 500), 30_000)).toBeGreaterThan(1.9);
+    expect(relative(measured(15_000, 20_000, 500), 30_000)).toBeLessThan(0.55);
+    const noisy = relative(measured(40_000, 60_000, 30), 10_000);
+    expect(noisy).toBeGreaterThan(1);
+    expect(noisy).toBeLessThan(2);
+    expect(relative(measured(60_000, 500, 500), 1000)).toBe(4);
+    expect(relative(measured(-60_000, 500, 500), 1000)).toBe(0.25);
   });
 
   it('is bounded, saved and restored', () => {

@@ -12,6 +12,13 @@ const QUANTILE = 1.96;
 /** CPUs of a class that are told apart; the rest share. */
 const MAX_CPUS = 8;
 
+/**
+ * How far classes are held to differ in what they gain before it is measured, as a part of the mean, and how far at
+ * most.
+ */
+const DIFFER = 0.5;
+const MOST_RELATIVE = 4;
+
 export interface BenefitLimits {
   /** Wakeups on each side before measurement decides. */
   samples: number;
@@ -107,8 +114,7 @@ export class Benefit {
    * What arming is worth against the prior: 1 until there is evidence, 0 where the gain can't be told from none by
    * an interval that would show one, otherwise 1.
    */
-  worth(limits: BenefitLimits): 0 | 1 {
-    const estimate = this.estimate(limits);
+  worth(limits: BenefitLimits, estimate: BenefitEstimate | undefined = this.estimate(limits)): 0 | 1 {
     if (!estimate) return 1;
     // All of the interval is below what counts as a gain, or it holds zero and is narrow.
     const { lowNs, highNs, spreadNs } = estimate;
@@ -144,4 +150,16 @@ export class Benefit {
       if (this.#cpus.size < MAX_CPUS) this.#cpus.set(cpu, { covered, uncovered });
     }
   }
+}
+
+/**
+ * What arming gains a class against what it gains on the mean: the nearer to 1 the less is known.
+ *
+ * @param meanNs above 0
+ */
+export function relativeGain({ gainNs, lowNs }: BenefitEstimate, meanNs: number): number {
+  const differ = (DIFFER * meanNs) ** 2;
+  const error = ((gainNs - lowNs) / QUANTILE) ** 2;
+  const relative = 1 + (gainNs / meanNs - 1) * (differ / (differ + error));
+  return Math.min(MOST_RELATIVE, Math.max(1 / MOST_RELATIVE, relative));
 }

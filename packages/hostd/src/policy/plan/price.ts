@@ -73,9 +73,10 @@ export class Price {
   /**
    * A wait has ended: its hazards as predicted, its length and how much of it the plan had armed.
    * @param times for how many such waits the hazards stand; 0: they were not predicted
+   * @param logWorth log of what such a wakeup is worth against others
    */
-  observe(logHazards: Float64Array, us: Micros, armedUs: Micros, times = 1): void {
-    if (times > 0) this.#compare(logHazards, us, times);
+  observe(logHazards: Float64Array, us: Micros, armedUs: Micros, times = 1, logWorth = 0): void {
+    if (times > 0) this.#compare(logHazards, us, times, logWorth);
     this.settle(us, armedUs);
   }
 
@@ -87,12 +88,12 @@ export class Price {
   }
 
   /** Takes up what hazards a wait's time was spent at. */
-  #compare(logHazards: Float64Array, us: Micros, times: number): void {
+  #compare(logHazards: Float64Array, us: Micros, times: number, logWorth: number): void {
     const last = binOf(us);
     const end = Math.min(last, BINS - 1);
     for (let bin = 0; bin <= end; bin++) {
       const time = bin === last ? us - (EDGES[bin] as number) : (WIDTHS[bin] as number);
-      this.#spend(level(logHazards[bin] as number), time * times);
+      this.#spend(level((logHazards[bin] as number) + logWorth), time * times);
     }
     if (last === BINS) this.#spend(0, (us - (EDGES[BINS] as number)) * times);
     this.#compared += us * times * this.#scale;
