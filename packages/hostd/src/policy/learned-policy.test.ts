@@ -56,7 +56,7 @@ describe('policy', () => {
   });
 
   it('predicts from input tokens where they tell', () => {
-    const policy = policyOf();
+    const policy = policyOf({ armedShare: 0.05 });
     let at = 0;
     const sizes = [1000, 4000, 16_000, 64_000];
     // 100 µs a token, in an order that no recent wait gives away.
@@ -65,8 +65,9 @@ describe('policy', () => {
       at = teach(policy, size(i) * 100, 1, { at, inputTokens: size(i), session: `s${i}` });
     for (const inputTokens of sizes) {
       const { windows } = policy.waitStarted(fact({ at, inputTokens, session: 'new' }));
-      const us = inputTokens * 100;
-      expect(windows.some(({ arm, disarm }) => arm < us && disarm > us)).toBe(true);
+      // Its own length is armed, and none of the others.
+      const armed = (tokens: number) => isCovered(windows, tokens * 100, 1000);
+      expect(sizes.filter(armed)).toEqual([inputTokens]);
     }
   });
 
