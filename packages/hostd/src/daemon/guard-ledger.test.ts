@@ -56,4 +56,7 @@ it('logs the same failure once an hour, of threads together, and none for a thre
   expect(lines).toHaveLength(5);
   fail('idle.cpu', cpu, 'EIO', 3600e6);
   expect(lines).toHaveLength(6);
+  // Why nothing is armed any more.
+  ledger.guardEvent({ type: 'void', reason: 'guardian', at: 3600e6, by: 3600e6 });
+  expect(lines.at(-1)).toMatch(/guardian does not listen/);
 });

@@ -11,7 +11,7 @@ export interface Claimant {
   task(thread: number | undefined): { tgid: number; tid: number; startTime: string };
 }
 
-/** The task whose wakeup is awaited: where it last ran is where it is expected to wake. */
+/** A thread, as the kernel knows it. */
 type Task = ReturnType<Claimant['task']>;
 
 /** What a task is about: it has just woken, it or its process has just said something, or it has been waiting. */
