@@ -1,4 +1,5 @@
 import { allowedCpus } from './affinity.ts';
+import { errorCode } from './libc.ts';
 import type { Recorder } from './recorder.ts';
 import { ThreadCpus } from './thread-cpus.ts';
 
@@ -36,7 +37,8 @@ function homeOf(tid: number, last: number): number {
     const allowed = allowedCpus(tid);
     if (allowed.includes(last)) return last;
     return allowed.length === 1 ? (allowed[0] as number) : -1;
-  } catch {
-    return -1;
+  } catch (error) {
+    // Where nobody may ask, it is where it was.
+    return errorCode(error) === 'ESRCH' ? -1 : last;
   }
 }
