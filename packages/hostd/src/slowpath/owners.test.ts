@@ -419,6 +419,18 @@ describe('the thread pool', () => {
     expect(reports[B]?.cpuNs).toBe(0);
   });
 
+  it('works no longer for a request that has ended while another is outstanding', () => {
+    const reports = afterWork(
+      ({ frames }) => {
+        frames(telling(A, 1000), telling(B, 1000), run(1000, ''));
+        frames(pool(1, A, 1500), poolEnd(1, 2030), pool(2, B, 1500));
+      },
+      { blockNs: 0 },
+    );
+    expect(reports[A]?.cpuNs).toBe(us(20));
+    expect(reports[B]?.cpuNs).toBe(us(40));
+  });
+
   it('may work for the only step of another thread, which need not tell of its requests', () => {
     const reports = afterWork(({ attribution, frames }) => {
       attribution.frame('s2', telling(A, 1000, { thread: WORKER }));

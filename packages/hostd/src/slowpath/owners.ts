@@ -2,7 +2,7 @@ import { SliceBegin } from '../kernel/slice.ts';
 import type { ThreadRole } from '../kernel/threads.ts';
 import { readyTime } from './categories.ts';
 import type { GcPauses } from './gc-pauses.ts';
-import { type Claim, poolOwners } from './pool-owners.ts';
+import { type Claim, poolOwners, poolOwnersAt } from './pool-owners.ts';
 import type { PoolRequests } from './pool-requests.ts';
 import type { ProcessTree } from './process-tree.ts';
 import type { RunMarks } from './run-marks.ts';
@@ -64,9 +64,10 @@ export class Owners {
     } else if (kind === 'pool') {
       for (const step of steps.allDuring(from, to)) lifeCuts(step, from, to, cuts);
       pool.boundaries(from, to, cuts);
-      for (const slice of thread.slices) if (slice.start > from && slice.start < to) cuts.push(slice.start);
+      const claimAt = poolOwnersAt(this.#facts, (t) => thread.sliceAt(t), cuts);
+      thread.starts(from, to, cuts);
       openAt = () => [];
-      claim = (_, t) => poolOwners(this.#facts, thread.sliceAt(t), t, t);
+      claim = (_, t) => claimAt(t);
     } else {
       const near = steps.during(thread.tid, from, to);
       for (const step of near) lifeCuts(step, from, to, cuts);

@@ -17,6 +17,12 @@ export interface PoolFacts {
   marks(tid: number): RunMarks | undefined;
 }
 
+/** What is known of all of the pool over a time. */
+interface PoolTime extends Claim {
+  /** The steps that are open at its end. */
+  readonly open: readonly StepSpan[];
+}
+
 /**
  * Whom a thread of the pool may have worked for over all of [from, to]. Nobody sees which thread ran which request, so
  * it is whoever had one outstanding; whoever may have had one without having to tell of it; and whose code woke the
@@ -24,21 +30,41 @@ export interface PoolFacts {
  * @param slice a slice of that work; undefined: it is not known any more
  */
 export function poolOwners(
-  { steps, pool, marks }: PoolFacts,
+  facts: PoolFacts,
   slice: StoredSlice | undefined,
   from: number,
   to: number,
 ): Claim {
+  return ofThread(facts, poolTime(facts, from, to), slice, to);
+}
+
+/**
+ * The same at ascending times, of which those between two boundaries have the same steps and requests.
+ * @param boundaries in any order
+ */
+export function poolOwnersAt(
+  facts: PoolFacts,
+  sliceAt: (t: number) => StoredSlice | undefined,
+  boundaries: readonly number[],
+): (t: number) => Claim {
+  const ascending = boundaries.toSorted((a, b) => a - b);
+  let next = 0;
+  let time: PoolTime | undefined;
+  return (t) => {
+    for (; next < ascending.length && (ascending[next] as number) <= t; next++) time = undefined;
+    time ??= poolTime(facts, t, t);
+    return ofThread(facts, time, sliceAt(t), t);
+  };
+}
+
+function poolTime({ steps, pool }: PoolFacts, from: number, to: number): PoolTime {
   const owners: StepSpan[] = [];
   let nobody = false;
   const add = (step: StepSpan | undefined) => {
-    const open = openAncestor(step, to);
-    if (!open) nobody = true;
-    else if (!owners.includes(open)) owners.push(open);
+    if (!addOpen(owners, step, to)) nobody = true;
   };
   const requests = pool.over(from, to);
   for (const { step } of requests) add(step);
-
   const open = steps.allOpenAt(to);
   for (const [session, its] of bySession(open)) {
     const inner = innermost(its);
@@ -49,28 +75,33 @@ export function poolOwners(
       // It tells of no request while all are this step's.
       add(inner[0]);
   }
+  return { owners, nobody, open };
+}
 
-  const waker = slice && wakerOf(slice, steps, marks);
-  if (waker === null) nobody = true;
-  else if (waker) add(waker);
-
+function ofThread(facts: PoolFacts, time: PoolTime, slice: StoredSlice | undefined, at: number): Claim {
+  const waker = slice && wakerOf(slice, facts);
+  const decided = time.owners.length > 0 || time.nobody;
+  if (waker === undefined && decided) return time;
+  const owners = [...time.owners];
+  let nobody = time.nobody || waker === null;
+  if (waker && !addOpen(owners, waker, at)) nobody = true;
+  if (owners.length > 0 || nobody) return { owners, nobody };
   // The end of a request is told a little before its thread has done with it.
-  if (owners.length === 0 && !nobody && slice)
-    for (const { step } of pool.endedIn(slice.jobAt, to)) add(step);
-  if (owners.length === 0 && !nobody) {
-    for (const step of innermost(open)) add(step);
-    nobody = true;
-  }
-  return { owners, nobody };
+  if (slice)
+    for (const { step } of facts.pool.endedIn(slice.jobAt, at)) if (!addOpen(owners, step, at)) nobody = true;
+  if (owners.length > 0 || nobody) return { owners, nobody };
+  return { owners: innermost(time.open), nobody: true };
+}
+
+/** @returns false where neither it nor a step around it is open */
+function addOpen(owners: StepSpan[], step: StepSpan | undefined, at: number): boolean {
+  const open = openAncestor(step, at);
+  if (open && !owners.includes(open)) owners.push(open);
+  return open !== undefined;
 }
 
 /** Whose code woke the thread for its present work; null: perhaps no step's; undefined: nothing to tell. */
-function wakerOf(
-  slice: StoredSlice,
-  steps: StepTable,
-  marks: (tid: number) => RunMarks | undefined,
-): StepSpan | null | undefined {
-  const { jobAt, jobBy } = slice;
+function wakerOf({ jobAt, jobBy }: StoredSlice, { steps, marks }: PoolFacts): StepSpan | null | undefined {
   // Threads that are new, and counters, don't tell.
   if (jobBy === 0) return undefined;
   const open = jobAt > 0 ? steps.openAt(jobBy, jobAt) : [];

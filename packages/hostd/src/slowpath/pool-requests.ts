@@ -46,7 +46,7 @@ export class PoolRequests {
 
   /** Those that were outstanding over all of [from, to]. */
   over(from: number, to: number): PoolRequest[] {
-    return this.#all.filter((request) => request.from <= from && request.to >= to);
+    return this.#all.filter((request) => request.from <= from && request.to > to);
   }
 
   /** Those that ended in [from, to]. */

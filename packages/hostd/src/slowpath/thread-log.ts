@@ -89,6 +89,20 @@ export class ThreadLog {
 
   /** The slice at a time, or the last one before; undefined where it is not kept any more. */
   sliceAt(t: number): StoredSlice | undefined {
+    return this.slices[this.#startedBy(t) - 1];
+  }
+
+  /** When slices begin, within a time. */
+  starts(from: number, to: number, out: number[]): void {
+    for (let i = this.#startedBy(from); i < this.slices.length; i++) {
+      const { start } = this.slices[i] as StoredSlice;
+      if (start >= to) break;
+      out.push(start);
+    }
+  }
+
+  /** How many slices have begun by `t`. */
+  #startedBy(t: number): number {
     let low = 0;
     let high = this.slices.length;
     while (low < high) {
@@ -96,7 +110,7 @@ export class ThreadLog {
       if ((this.slices[middle] as StoredSlice).start <= t) low = middle + 1;
       else high = middle;
     }
-    return this.slices[low - 1];
+    return low;
   }
 
   /** The last wakeup that had the thread on the CPU by `to`; null where it had become ready by `from` already. */

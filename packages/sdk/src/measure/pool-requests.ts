@@ -109,7 +109,7 @@ export class PoolRequests {
   follow(told: boolean, overlapping: boolean): void {
     if (this.#open.size > 0) {
       this.#look();
-      if (monotonicMicros() - this.#lookedAt > LOOK_EVERY) this.#lookAtAll();
+      this.#lookAtAll();
       // The innermost step is another one now.
       this.#mixed = this.#open.size > 0;
     }
@@ -160,7 +160,9 @@ export class PoolRequests {
   }
 
   #lookAtAll(): void {
-    this.#lookedAt = monotonicMicros();
+    const now = monotonicMicros();
+    if (now - this.#lookedAt < LOOK_EVERY) return;
+    this.#lookedAt = now;
     for (const request of this.#open.values()) if (request.handle) this.#lookAt(request);
   }
 

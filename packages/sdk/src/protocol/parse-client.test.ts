@@ -17,6 +17,7 @@ const frames: ClientFrame[] = [
     at: 1.5,
     thread: 7,
     report: false,
+    pool: true,
   },
   { type: 'step_end', id, at: 2 },
   {
@@ -34,6 +35,7 @@ const frames: ClientFrame[] = [
   { type: 'wait_end', id: 1, at: 5, cancelled: true },
   { type: 'run', thread: 7, marks: [1, id, 1, '', 2.25, id] },
   { type: 'pool', id: 3, step: id, at: 5 },
+  { type: 'pool', id: 4, at: 5 },
   { type: 'pool_end', id: 3, at: 6 },
   { type: 'gc', thread: 7, pauses: [1, 0, 2, 350.5] },
   { type: 'ping', id: 0 },
