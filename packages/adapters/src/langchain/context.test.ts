@@ -110,15 +110,17 @@ test('what comes after an outermost run is no part of it, and neither is what be
   const outside = () => [currentStep()?.key, trace.getActiveSpan()];
   for (const name of ['one', 'two']) expect(await plain(name).invoke(nothing, { callbacks })).toBe(name);
   expect(outside()).toEqual([undefined, undefined]);
-  const both = await Promise.all(['three', 'four'].map((name) => plain(name).invoke(nothing, { callbacks })));
-  expect(both).toEqual(['three', 'four']);
+  const both = await Promise.all(
+    ['three', 'with_it'].map((name) => plain(name).invoke(nothing, { callbacks })),
+  );
+  expect(both).toEqual(['three', 'with_it']);
   await step('mine', async (mine) => {
     await plain('within').invoke(nothing, { callbacks });
     expect(outside()).toEqual(['mine', mine.span]);
     await step('after', pause);
   });
   expect(recorder.tree()).toEqual([
-    ...['one', 'two', 'three', 'four'].map((name) => `execute_tool ${name}`),
+    ...['one', 'two', 'three', 'with_it'].map((name) => `execute_tool ${name}`),
     'mine',
     '  execute_tool within',
     '  after',

@@ -39,11 +39,17 @@ export class SpanRecorder {
     return this.spans.filter((span) => span.name === name);
   }
 
-  /** The spans as lines, children indented below their parents, in the order in which they began. */
+  /**
+   * The spans as lines, children indented below their parents, in the order in which they began: outermost ones by the
+   * millisecond, and then by name.
+   */
   tree(parent?: string, indent = ''): string[] {
     return this.spans
       .filter((span) => span.parentSpanContext?.spanId === parent)
-      .sort((a, b) => a.startTime[0] - b.startTime[0] || a.startTime[1] - b.startTime[1])
+      .sort(
+        (a, b) =>
+          a.startTime[0] - b.startTime[0] || a.startTime[1] - b.startTime[1] || a.name.localeCompare(b.name),
+      )
       .flatMap((span) => [indent + span.name, ...this.tree(span.spanContext().spanId, `${indent}  `)]);
   }
 }
