@@ -289,6 +289,14 @@ it('ends a reader of events that asks for more: requests would pile up behind it
   await closed;
 });
 
+it('answers what is no path at all with a code', async () => {
+  const { socketPath } = await start();
+  expect(await ask(socketPath, '//')).toMatchObject({
+    status: 404,
+    body: expect.stringContaining('PREWAKE_NOT_FOUND'),
+  });
+});
+
 it('leaves a file alone that is no socket', async () => {
   writeFileSync(join(dir, 'hostd.sock'), 'precious');
   await expect(start()).rejects.toMatchObject({ code: 'PREWAKE_LISTEN' });

@@ -83,10 +83,12 @@ export class Hostd implements Daemon {
   }
 
   reload(config: HostdConfig): void {
-    const { budget, guards, now, thrift } = this.#parts;
+    const { budget, claims, guards, now, thrift, windows } = this.#parts;
     budget.configure(config.budget, now());
     thrift.parts = config.budget.parts;
+    claims.idleLatencyUs = config.guards.idleLatencyUs;
     const armable = guards.configure(guardConfig(config));
+    windows.lookAgain();
     const reloaded = Object.fromEntries(RELOADED.map((key) => [key, config[key]]));
     const next = { ...this.#config, ...reloaded };
     const fixed = (Object.keys(config) as (keyof HostdConfig)[]).filter(

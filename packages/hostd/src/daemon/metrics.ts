@@ -43,18 +43,21 @@ export class Metrics {
     this.#sources = sources;
   }
 
-  async page(): Promise<{ contentType: string; text: string }> {
+  /** @param uid whose bucket is shown, beside the host's; undefined: everybody's */
+  async page(uid?: number): Promise<{ contentType: string; text: string }> {
     const { AggregatorRegistry } = await import('prom-client');
-    const registry = AggregatorRegistry.aggregate([[...this.#read(), ...this.#counted()]]);
+    const registry = AggregatorRegistry.aggregate([[...this.#read(uid), ...this.#counted()]]);
     return { contentType: registry.contentType, text: await registry.metrics() };
   }
 
   /** What is kept elsewhere. */
-  #read(): Metric[] {
+  #read(uid: number | undefined): Metric[] {
     const sources = this.#sources;
     const { read, lost } = sources.records();
     // A bucket for each cgroup would be a series for each container that ever was.
-    const buckets = sources.buckets().filter(({ bucket }) => !bucket.startsWith('cgroup:'));
+    const shown = ({ bucket }: { bucket: string }) =>
+      uid === undefined ? !bucket.startsWith('cgroup:') : bucket === 'host' || bucket === `user:${uid}`;
+    const buckets = sources.buckets().filter(shown);
     return [
       metric('gauge', 'prewake_sessions', 'Connected sessions', sources.sessions()),
       metric('gauge', 'prewake_open_waits', 'Waits that have begun and not ended', sources.openWaits()),

@@ -44,6 +44,7 @@ export interface Parts {
   readonly stats: SlowpathStats;
   readonly policy: LearningPolicy;
   readonly state: StateFile;
+  readonly claims: Claims;
   readonly windows: Windows;
   readonly reports: Reports;
   readonly metrics: Metrics;
@@ -154,7 +155,7 @@ export async function makeParts(config: HostdConfig, options: PartsOptions): Pro
   });
   const parts = {
     ...{ now, sessions, events, deadlines, budget, thrift, guards, recorder, attribution, stats },
-    ...{ policy, state, windows, reports, metrics, followed, conductor },
+    ...{ policy, state, claims, windows, reports, metrics, followed, conductor },
   };
   tell(parts, log);
   return parts;

@@ -32,10 +32,14 @@ export interface RouteOptions {
 /** The HTTP endpoints of docs/protocol.md. Every answer is JSON, but for `/metrics` and `/v1/events`. */
 export function createRoutes({ views, access, events, metrics }: RouteOptions) {
   return (request: IncomingMessage, response: ServerResponse, peer: Peer): void => {
-    const url = new URL(request.url ?? '/', 'http://hostd');
+    const url = URL.parse(request.url ?? '/', 'http://hostd');
+    if (!url) {
+      sendError(response, new PrewakeError('PREWAKE_NOT_FOUND', `no path: ${request.url}`), 404);
+      return;
+    }
     const method = request.method ?? '';
     if (method === 'GET' && url.pathname === '/metrics') {
-      void sendMetrics(response, metrics);
+      void sendMetrics(response, metrics, access.limitOf(peer));
       return;
     }
     const name = /^\/v1\/([a-z]+)$/.exec(url.pathname)?.[1] ?? '';
@@ -102,9 +106,9 @@ const statusOf = (error: unknown): number =>
   (error instanceof PrewakeError ? STATUS[error.code] : undefined) ?? 500;
 
 /** `GET /metrics`, also served on a TCP port where the configuration asks for one. */
-export async function sendMetrics(response: ServerResponse, metrics: Metrics): Promise<void> {
+export async function sendMetrics(response: ServerResponse, metrics: Metrics, uid?: number): Promise<void> {
   try {
-    const { contentType, text } = await metrics.page();
+    const { contentType, text } = await metrics.page(uid);
     response.writeHead(200, { 'content-type': contentType });
     response.end(text);
   } catch (error) {

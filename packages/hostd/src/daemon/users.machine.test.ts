@@ -77,6 +77,10 @@ describe('another user', () => {
     expect(mine.sessions).toHaveLength(1);
 
     const told = async (path: string) => JSON.parse((await curl(path)).out);
+    expect((await ask(daemon.socketPath, '/metrics')).body).toContain('bucket="user:0"');
+    const { out } = await curl('/metrics');
+    expect(out).toContain('bucket="host"');
+    expect(out).not.toContain('bucket="user:0"');
     expect(await told('/v1/sessions')).toEqual({ sessions: [] });
     expect(await told('/v1/leases')).toEqual({ leases: [] });
     expect(await told('/v1/classes')).toEqual({ classes: [] });

@@ -123,3 +123,15 @@ it('pays bit by bit out of small buckets, and a millisecond at least', () => {
   two.drop(short);
   expect(small(0.5).open(claimant, undefined, 'none', 10_000, 'hinted')).toMatchObject({ granted: false });
 });
+
+it('asks for the idle latency that is configured now', () => {
+  const { all } = claims();
+  const limit = () => tree.get('sys/devices/system/cpu/cpu0/power/pm_qos_resume_latency_us');
+  const claim = all.open(claimant, undefined, 'before', 10_000, 'hinted') as Claim;
+  expect(limit()).toBe('n/a');
+  all.drop(claim);
+  all.idleLatencyUs = 50;
+  const next = all.open(claimant, undefined, 'after', 10_000, 'hinted') as Claim;
+  expect(limit()).toBe('50');
+  all.drop(next);
+});

@@ -64,9 +64,12 @@ export class Claims {
   readonly #accounts = new Map<Claimant, Account[]>();
   /** An administrator's pause: nothing is granted. */
   paused = false;
+  /** Of claims to come. */
+  idleLatencyUs: number;
 
   constructor(options: ClaimsOptions) {
     this.#options = options;
+    this.idleLatencyUs = options.idleLatencyUs;
   }
 
   /** False where this machine has no guard to hold: there is nothing to open then. */
@@ -103,7 +106,7 @@ export class Claims {
     lengthUs: number,
     state: TaskState,
   ): Claim | Refusal | undefined {
-    const { guards, cpusOf, idleLatencyUs, now } = this.#options;
+    const { guards, cpusOf, now } = this.#options;
     const task = claimant.task(thread);
     const at = now();
     const cpus = cpusOf(task.tgid, task.tid, at, state === 'asleep');
@@ -113,7 +116,7 @@ export class Claims {
       reason,
       cpus,
       tasks: [task],
-      latencyUs: idleLatencyUs,
+      latencyUs: this.idleLatencyUs,
       awake: state === 'awake' ? cpus[0] : undefined,
       expiresAt: 0,
     };
