@@ -1,9 +1,11 @@
 import type { SessionHistory } from './session-history.ts';
 
-export const FEATURES = 11;
+export const FEATURES = 13;
 
 /** About where waits lie, log2 of microseconds: features are small numbers around zero. */
 const MIDDLE = 19;
+/** From about so many new input tokens on, reading them is no longer the smaller part of a wait. */
+const MANY_TOKENS = 2000;
 
 /** What the regression of a kind predicts from: recent waits and input tokens, on log scales. */
 export function features(
@@ -26,6 +28,8 @@ export function features(
     lastUs > 0 ? Math.log2(lastUs) - 17 : 0,
     lastTokenWaitUs > 0 ? Math.log2(lastTokenWaitUs) - 21 : 0,
     classMean - MIDDLE,
+    history.lastKind !== wait.kindId && lastUs > 0 ? Math.log2(lastUs) - 16 : 0,
+    growth > MANY_TOKENS ? Math.log2(growth / MANY_TOKENS) : 0,
   ];
 }
 

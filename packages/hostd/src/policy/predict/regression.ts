@@ -7,7 +7,9 @@ const FORGET = 0.999;
 /** Waits learned before it says anything. */
 const WARM_UP = 5;
 /** An outlier counts as this many octaves. */
-const MAX_ERROR = 2;
+const MAX_ERROR = 4;
+/** How uncertain weights are before the first wait: of the constant term, and of features, which are about 1 or less. */
+const FIRST_VARIANCES = [100, 0.1] as const;
 /** No hazard is held to be e^6 times the class's, or less than its e^6th part. */
 const MAX_DEVIATION = 6;
 const DECAY = 0.997;
@@ -44,7 +46,7 @@ export class Regression {
     this.weights = new Float64Array(size);
     this.#gain = new Float64Array(size);
     this.#covariance = new Float64Array(size * size);
-    for (let i = 0; i < size; i++) this.#covariance[i * size + i] = i === 0 ? 100 : 1;
+    for (let i = 0; i < size; i++) this.#covariance[i * size + i] = FIRST_VARIANCES[i === 0 ? 0 : 1];
   }
 
   /** Writes log hazards less `base`. False while it knows too little. */

@@ -14,6 +14,7 @@ export class SessionHistory {
   waits = 0;
   /** Class, family and kind of the last wait and the family before it; 0: none. */
   lastClass = 0;
+  lastKind = 0;
   lastFamily = 0;
   familyBefore = 0;
   lastUs: Micros = 0;
@@ -47,6 +48,7 @@ export class SessionHistory {
     this.familyBefore = this.lastFamily;
     this.lastFamily = wait.family;
     this.lastClass = classId;
+    this.lastKind = kindId;
     this.lastUs = us;
     if (!Number.isNaN(wait.tokens)) {
       this.lastTokens = wait.tokens;
