@@ -4,7 +4,7 @@ import { finite, restorePredictor, type SavedPredictor, savePredictor } from './
 import type { UserPolicy } from './user-policy.ts';
 
 /** The format of {@link PolicyState}. Another version is not read. */
-export const STATE_VERSION = 2;
+export const STATE_VERSION = 3;
 
 /** Learned state as plain JSON, by uid: what was learned of one user's waits serves that user alone. */
 export interface PolicyState {

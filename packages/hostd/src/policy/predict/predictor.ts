@@ -6,6 +6,7 @@ import { dueAt } from './due.ts';
 import { FEATURES, features } from './features.ts';
 import { BINS, binOf, EDGES, WIDTHS } from './grid.ts';
 import { type Density, invert, logHazards, newDensity, STEP, UNIFORM } from './histogram.ts';
+import { OwnRegressions } from './own-regressions.ts';
 import type { Rows } from './rows.ts';
 import { SessionHistory } from './session-history.ts';
 import { type Slot, SlotTable } from './slots.ts';
@@ -55,6 +56,7 @@ export class Predictor {
   readonly kinds = new Recents<string, KindStats>(MAX_KINDS);
   readonly classes: Recents<string, ClassStats>;
   readonly slots: SlotTable;
+  readonly regressions = new OwnRegressions();
   readonly rows: Rows = classRows(EXPERTS);
   nextId = 1;
   #random = 1;
@@ -99,7 +101,8 @@ export class Predictor {
     const base = this.#base(prediction);
     const common = kind.weights.values;
     const own = cls.weights.values;
-    this.#regressed = kind.regression.deviation(prediction.features, base, this.#regression);
+    const regression = this.regressions.of(cls, kind);
+    this.#regressed = regression.deviation(prediction.features, base, this.#regression);
     const ofRegression = this.#regressed ? (common[REGRESSION] as number) + (own[REGRESSION] as number) : 0;
     // What a context of the kind says is said of the kind: with it comes how the kind differs from the class.
     let ofKind = 0;
@@ -131,7 +134,7 @@ export class Predictor {
     this.#learnContexts(prediction, bin);
     const { kind, cls } = prediction;
     const log = Math.log2(Math.max(1, us));
-    kind.regression.learn(prediction.features, us);
+    this.regressions.learn(cls, kind, { features: prediction.features, us, always: times > 0 });
     cls.meanLog = Number.isNaN(cls.meanLog)
       ? log
       : cls.meanLog + (log - cls.meanLog) * Math.max(0.01, 1 / (cls.histogram.events + 1));

@@ -1,6 +1,6 @@
 import { dueAt } from './due.ts';
 import { BINS, LOG_WIDTHS, PER_OCTAVE, positionOf } from './grid.ts';
-import { Histogram, invert, logHazards, newDensity, SHARP, UNIFORM } from './histogram.ts';
+import { Histogram, invert, logHazards, newDensity, UNIFORM } from './histogram.ts';
 
 /** Recursive least squares forgets slowly: services drift. */
 const FORGET = 0.999;
@@ -10,10 +10,14 @@ const WARM_UP = 5;
 const MAX_ERROR = 4;
 /** How uncertain weights are before the first wait: of the constant term, and of features, which are about 1 or less. */
 const FIRST_VARIANCES = [100, 0.1] as const;
+/** The same of weights that another regression has learned. */
+const INHERITED_VARIANCE = 1;
 /** No hazard is held to be e^6 times the class's, or less than its e^6th part. */
 const MAX_DEVIATION = 6;
 const DECAY = 0.997;
 const PRIOR_STRENGTH = 4;
+/** Of the histogram of errors, for each bin of standard deviation: errors have one mode where waits have several. */
+const BANDWIDTH = 0.6;
 const MIDDLE = Math.floor(BINS / 2);
 
 export interface SavedRegression {
@@ -32,7 +36,7 @@ export class Regression {
   readonly size: number;
   readonly weights: Float64Array;
   #covariance: Float64Array;
-  readonly errors = new Histogram(SHARP);
+  readonly errors = new Histogram(BANDWIDTH);
   /** Log hazards a bin, at an error of 0 in the middle. */
   #logHazards = new Float64Array(BINS + 1);
   /** The same with BINS more on either side, so that a shift needs no bounds. */
@@ -47,6 +51,14 @@ export class Regression {
     this.#gain = new Float64Array(size);
     this.#covariance = new Float64Array(size * size);
     for (let i = 0; i < size; i++) this.#covariance[i * size + i] = FIRST_VARIANCES[i === 0 ? 0 : 1];
+  }
+
+  /** A regression that knows what another does, and makes it its own; of how far that is off it knows nothing yet. */
+  static startingFrom(other: Regression): Regression {
+    const own = new Regression(other.size);
+    own.weights.set(other.weights);
+    for (let i = 0; i < own.size; i++) own.#covariance[i * own.size + i] = INHERITED_VARIANCE;
+    return own;
   }
 
   /** Writes log hazards less `base`. False while it knows too little. */

@@ -6,7 +6,7 @@ import { BINS } from './grid.ts';
 import { type Density, type Histogram, logHazards, newDensity } from './histogram.ts';
 import type { SavedWeights } from './mixture.ts';
 import { classDensity, contextDeviation, type Predictor, refreshKind } from './predictor.ts';
-import type { SavedRegression } from './regression.ts';
+import { Regression, type SavedRegression } from './regression.ts';
 
 /** A histogram: total, events, mean, variance, largest count, counts as text. */
 export type SavedHistogram = [number, number, number, number, number, string];
@@ -31,6 +31,8 @@ export interface SavedPredictor {
     weights: SavedWeights;
     meanLog: number | null;
   }[];
+  /** Of classes that have one of their own, by id. */
+  regressions: [number, SavedRegression][];
   contexts: [number, SavedHistogram][];
   /** Contexts that came once, and the bin of their wait. */
   once: [number, number][];
@@ -47,7 +49,7 @@ export function savePredictor(predictor: Predictor): SavedPredictor {
       name,
       histogram: saveHistogram(histogram),
       weights: weights.save(),
-      regression: { ...regression.save(), errors: saveHistogram(regression.errors) },
+      regression: saveRegression(regression),
     })),
     classes: [...predictor.classes.values()].map(({ id, kind, key, histogram, weights, meanLog }) => ({
       id,
@@ -57,6 +59,7 @@ export function savePredictor(predictor: Predictor): SavedPredictor {
       weights: weights.save(),
       meanLog: Number.isNaN(meanLog) ? null : meanLog,
     })),
+    regressions: [...predictor.regressions.known.entries()].map(([id, own]) => [id, saveRegression(own)]),
     contexts: [...predictor.slots.entries()]
       .filter(([key]) => !isSessionKey(key))
       .map(([key, slot]) => [key, saveHistogram(slot.histogram)]),
@@ -77,8 +80,7 @@ export function restorePredictor(predictor: Predictor, saved: SavedPredictor): v
     const kind = newKind(integer(entry.id), text(entry.name), CONTEXTS.length + 1, FEATURES);
     restoreHistogram(kind.histogram, entry.histogram);
     kind.weights.restore(entry.weights);
-    restoreHistogram(kind.regression.errors, entry.regression.errors as SavedHistogram);
-    kind.regression.restore(entry.regression);
+    restoreRegression(kind.regression, entry.regression);
     refreshKind(kind);
     kinds.set(kind.id, kind.density);
     kindsByName.set(kind.name, kind.density);
@@ -101,6 +103,13 @@ export function restorePredictor(predictor: Predictor, saved: SavedPredictor): v
     classes.set(cls.id, density);
     predictor.classes.set(`${cls.kind}\0${cls.key}`, cls);
   }
+  for (const [id, regression] of saved.regressions) {
+    // Its class has been forgotten.
+    if (!classes.has(integer(id))) continue;
+    const own = new Regression(FEATURES);
+    restoreRegression(own, regression);
+    predictor.regressions.known.set(id, own);
+  }
   for (const [key, histogram] of saved.contexts) {
     const parent = (kindWide(integer(key)) ? kinds : classes).get(ownerOf(key));
     // Its class has been forgotten: what differs from it means nothing.
@@ -119,6 +128,15 @@ export function restorePredictor(predictor: Predictor, saved: SavedPredictor): v
 function saveHistogram(histogram: Histogram): SavedHistogram {
   const { max, data } = encodeCounts(histogram.counts);
   return [histogram.total, histogram.events, histogram.mean, histogram.variance, max, data];
+}
+
+function saveRegression(regression: Regression): SavedRegression {
+  return { ...regression.save(), errors: saveHistogram(regression.errors) };
+}
+
+function restoreRegression(regression: Regression, saved: SavedRegression): void {
+  restoreHistogram(regression.errors, saved.errors as SavedHistogram);
+  regression.restore(saved);
 }
 
 function restoreHistogram(histogram: Histogram, saved: SavedHistogram): void {
