@@ -10,8 +10,7 @@ export const CONTEXTS = [
   'previous', // after which class
   'path', // after which two families, and how long the last took
   'growth', // how many input tokens more than before in this session
-  'previous_growth', // both
-  'last', // how long the class's last wait in this session took
+  'family_last', // after which family, and how long the class's last wait in this session took
   'kind_previous', // any class of the kind, after which class
   'family', // any class of the family
 ] as const;
@@ -48,10 +47,9 @@ export function contextKeys(subject: Subject, history: SessionHistory): ContextK
     key(1, classId, lastClass),
     key(2, classId, path),
     Number.isNaN(step) ? Number.NaN : key(3, classId, step),
-    Number.isNaN(step) ? Number.NaN : key(4, classId, mix(lastFamily, step)),
-    key(5, classId, last),
-    key(6, subject.kindId, lastClass),
-    key(7, subject.kindId, subject.family),
+    key(4, classId, mix(lastFamily, last)),
+    key(5, subject.kindId, lastClass),
+    key(6, subject.kindId, subject.family),
   ];
 }
 

@@ -17,7 +17,7 @@ const SESSION_DECAY = 0.9;
 /** Observations that what is backed off to is worth. */
 const KIND_STRENGTH = 2;
 const CLASS_STRENGTH = 8;
-const CONTEXT_STRENGTH = 2;
+const CONTEXT_STRENGTH = 1.5;
 
 /** From so many waits on, one in SAMPLED is compared with what was predicted. */
 const WELL_KNOWN_KIND = 1000;
