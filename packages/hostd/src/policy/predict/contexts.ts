@@ -53,6 +53,14 @@ export function contextKeys(subject: Subject, history: SessionHistory): ContextK
   ];
 }
 
+/** The contexts by which the mixture is corrected, of the kind: how long another kind's wait just before took, and which it was. */
+export function correctionKeys({ kindId }: Subject, history: SessionHistory): ContextKeys {
+  const { lastKind, lastClass, lastUs } = history;
+  // A parallel wait of the same kind says little, and may not have ended yet where a trace lists it so.
+  const length = lastKind === kindId ? Number.NaN : key(0, kindId, octave(lastUs, 2));
+  return [length, key(1, kindId, lastClass)];
+}
+
 /** The family of a key: what stands before the first blank, without a version at its end. `Bash:python3.11 -m pytest` → `Bash:python`. */
 export function familyOf(name: string): number {
   const blank = name.indexOf(' ');

@@ -1,7 +1,8 @@
 import type { Kind, Micros } from '@prewake/sdk/protocol';
 import { Recents } from '../recents.ts';
 import { type ClassStats, classRows, type KindStats, newClass, newKind } from './classes.ts';
-import { CONTEXTS, type ContextKeys, contextKeys, FIRST_WIDE } from './contexts.ts';
+import { CONTEXTS, type ContextKeys, contextKeys, correctionKeys, FIRST_WIDE } from './contexts.ts';
+import { Corrections } from './corrections.ts';
 import { dueAt } from './due.ts';
 import { FEATURES, features } from './features.ts';
 import { BINS, binOf, EDGES, WIDTHS } from './grid.ts';
@@ -37,6 +38,7 @@ export interface Prediction {
   readonly cls: ClassStats;
   readonly history: SessionHistory;
   readonly keys: ContextKeys;
+  readonly corrections: ContextKeys;
   readonly features: readonly number[];
   readonly tokens: number;
   /** The class's mean length then, log2 of microseconds; NaN before its first wait. */
@@ -57,6 +59,7 @@ export class Predictor {
   readonly classes: Recents<string, ClassStats>;
   readonly slots: SlotTable;
   readonly regressions = new OwnRegressions();
+  readonly corrections = new Corrections();
   readonly rows: Rows = classRows(EXPERTS);
   nextId = 1;
   #random = 1;
@@ -89,6 +92,7 @@ export class Predictor {
       cls,
       history,
       keys: contextKeys(ids, history),
+      corrections: correctionKeys(ids, history),
       features: features(history, ids, mean),
       tokens,
       meanLog: cls.meanLog,
@@ -118,6 +122,7 @@ export class Predictor {
       const slot = this.#experts[e];
       if (slot) add(out, slot, ((common[e] as number) + (own[e] as number)) * STEP);
     }
+    this.corrections.apply(prediction.corrections, out);
   }
 
   /**
@@ -202,6 +207,7 @@ export class Predictor {
       const time = b === bin ? us - (EDGES[b] as number) : (WIDTHS[b] as number);
       expected[b] = Math.exp(predicted[b] as number) * time;
     }
+    this.corrections.learn(prediction.corrections, expected, last, bin);
     const base = this.#base(prediction);
     const ofKind = prediction.kind.logHazards;
     let wide = bin < BINS ? (ofKind[bin] as number) - (base[bin] as number) : 0;

@@ -33,6 +33,7 @@ export interface SavedPredictor {
   }[];
   /** Of classes that have one of their own, by id. */
   regressions: [number, SavedRegression][];
+  corrections: [number, number[]][];
   contexts: [number, SavedHistogram][];
   /** Contexts that came once, and the bin of their wait. */
   once: [number, number][];
@@ -60,6 +61,7 @@ export function savePredictor(predictor: Predictor): SavedPredictor {
       meanLog: Number.isNaN(meanLog) ? null : meanLog,
     })),
     regressions: [...predictor.regressions.known.entries()].map(([id, own]) => [id, saveRegression(own)]),
+    corrections: predictor.corrections.save(),
     contexts: [...predictor.slots.entries()]
       .filter(([key]) => !isSessionKey(key))
       .map(([key, slot]) => [key, saveHistogram(slot.histogram)]),
@@ -110,6 +112,7 @@ export function restorePredictor(predictor: Predictor, saved: SavedPredictor): v
     restoreRegression(own, regression);
     predictor.regressions.known.set(id, own);
   }
+  predictor.corrections.restore(saved.corrections);
   for (const [key, histogram] of saved.contexts) {
     const parent = (kindWide(integer(key)) ? kinds : classes).get(ownerOf(key));
     // Its class has been forgotten: what differs from it means nothing.
