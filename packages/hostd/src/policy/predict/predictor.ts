@@ -1,5 +1,6 @@
 import type { Kind, Micros } from '@prewake/sdk/protocol';
 import { Recents } from '../recents.ts';
+import { blur } from './blur.ts';
 import { type ClassStats, classRows, type KindStats, newClass, newKind } from './classes.ts';
 import { CONTEXTS, type ContextKeys, contextKeys, correctionKeys, FIRST_WIDE } from './contexts.ts';
 import { Corrections } from './corrections.ts';
@@ -27,7 +28,9 @@ const SAMPLED = 4;
 
 const SESSION_CONTEXT = CONTEXTS.indexOf('session');
 const REGRESSION = CONTEXTS.length;
-const EXPERTS = CONTEXTS.length + 1;
+const BLUR = CONTEXTS.length + 1;
+/** Contexts, regression and blur. */
+export const EXPERTS: number = CONTEXTS.length + 2;
 const MAX_KINDS = 256;
 const MAX_ID = 2 ** 20 - 1;
 const MAX_SESSION_ID = 2 ** 24 - 1;
@@ -70,6 +73,7 @@ export class Predictor {
   /** The experts of the last prediction; undefined: has nothing to say. */
   #experts: (Slot | undefined)[] = new Array(CONTEXTS.length).fill(undefined);
   #regressed = false;
+  #blur = new Float64Array(BINS + 1);
   #hazards = new Float64Array(BINS + 1);
 
   constructor(limits: PredictorLimits) {
@@ -122,6 +126,7 @@ export class Predictor {
       const slot = this.#experts[e];
       if (slot) add(out, slot, ((common[e] as number) + (own[e] as number)) * STEP);
     }
+    blur(out, (common[BLUR] as number) + (own[BLUR] as number), this.#blur);
     this.corrections.apply(prediction.corrections, out);
   }
 
@@ -214,10 +219,9 @@ export class Predictor {
     for (let b = 0; b <= last; b++)
       wide -= (expected[b] as number) * ((ofKind[b] as number) - (base[b] as number));
     for (let e = 0; e < EXPERTS; e++) {
-      let gradient =
-        e === REGRESSION ? this.#gradientOfRegression(bin) : this.#gradientOf(this.#experts[e], bin);
+      let gradient = e < REGRESSION ? this.#gradientOf(this.#experts[e], bin) : this.#gradientOfAll(e, bin);
       if (gradient === undefined) continue;
-      if (e >= FIRST_WIDE && e !== REGRESSION) gradient += wide;
+      if (e >= FIRST_WIDE && e < REGRESSION) gradient += wide;
       prediction.kind.weights.learn(e, gradient);
       prediction.cls.weights.learn(e, gradient);
     }
@@ -235,10 +239,11 @@ export class Predictor {
     return sum * STEP;
   }
 
-  #gradientOfRegression(bin: number): number | undefined {
-    if (!this.#regressed) return undefined;
+  /** The same of an expert that has something to say of every bin. */
+  #gradientOfAll(expert: number, bin: number): number | undefined {
+    if (expert === REGRESSION && !this.#regressed) return undefined;
     const expected = this.#hazards;
-    const deviation = this.#regression;
+    const deviation = expert === REGRESSION ? this.#regression : this.#blur;
     const last = Math.min(bin + 1, BINS);
     let sum = bin < BINS ? (deviation[bin] as number) : 0;
     for (let b = 0; b < last; b++) sum -= (expected[b] as number) * (deviation[b] as number);

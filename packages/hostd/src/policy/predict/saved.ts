@@ -1,11 +1,11 @@
 import { decodeCounts, encodeCounts } from '../encoding.ts';
 import { newClass, newKind } from './classes.ts';
-import { CONTEXTS, isSessionKey, kindWide, ownerOf } from './contexts.ts';
+import { isSessionKey, kindWide, ownerOf } from './contexts.ts';
 import { FEATURES } from './features.ts';
 import { BINS } from './grid.ts';
 import { type Density, type Histogram, logHazards, newDensity } from './histogram.ts';
 import type { SavedWeights } from './mixture.ts';
-import { classDensity, contextDeviation, type Predictor, refreshKind } from './predictor.ts';
+import { classDensity, contextDeviation, EXPERTS, type Predictor, refreshKind } from './predictor.ts';
 import { Regression, type SavedRegression } from './regression.ts';
 
 /** A histogram: total, events, mean, variance, largest count, counts as text. */
@@ -43,7 +43,7 @@ export interface SavedPredictor {
 export function savePredictor(predictor: Predictor): SavedPredictor {
   return {
     bins: BINS,
-    experts: CONTEXTS.length,
+    experts: EXPERTS,
     nextId: predictor.nextId,
     kinds: [...predictor.kinds.values()].map(({ id, name, histogram, weights, regression }) => ({
       id,
@@ -74,12 +74,12 @@ export function savePredictor(predictor: Predictor): SavedPredictor {
  * @throws RangeError, TypeError where it is not what was saved
  */
 export function restorePredictor(predictor: Predictor, saved: SavedPredictor): void {
-  if (saved.bins !== BINS || saved.experts !== CONTEXTS.length) throw new RangeError('another grid');
+  if (saved.bins !== BINS || saved.experts !== EXPERTS) throw new RangeError('another grid');
   predictor.nextId = integer(saved.nextId);
   const kinds = new Map<number, Density>();
   const kindsByName = new Map<string, Density>();
   for (const entry of saved.kinds) {
-    const kind = newKind(integer(entry.id), text(entry.name), CONTEXTS.length + 1, FEATURES);
+    const kind = newKind(integer(entry.id), text(entry.name), EXPERTS, FEATURES);
     restoreHistogram(kind.histogram, entry.histogram);
     kind.weights.restore(entry.weights);
     restoreRegression(kind.regression, entry.regression);
@@ -90,13 +90,7 @@ export function restorePredictor(predictor: Predictor, saved: SavedPredictor): v
   }
   const classes = new Map<number, Density>();
   for (const entry of saved.classes) {
-    const cls = newClass(
-      integer(entry.id),
-      text(entry.kind),
-      text(entry.key),
-      CONTEXTS.length + 1,
-      predictor.rows,
-    );
+    const cls = newClass(integer(entry.id), text(entry.kind), text(entry.key), EXPERTS, predictor.rows);
     restoreHistogram(cls.histogram, entry.histogram);
     cls.weights.restore(entry.weights);
     cls.meanLog = entry.meanLog === null ? Number.NaN : finite(entry.meanLog);
