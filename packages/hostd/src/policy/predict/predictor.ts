@@ -23,7 +23,7 @@ const CONTEXT_STRENGTH = 1.5;
 
 /** From so many waits on, one in SAMPLED is compared with what was predicted. */
 const WELL_KNOWN_KIND = 1000;
-const WELL_KNOWN_CLASS = 50;
+const WELL_KNOWN_CLASS = 200;
 const SAMPLED = 4;
 
 const SESSION_CONTEXT = CONTEXTS.indexOf('session');
