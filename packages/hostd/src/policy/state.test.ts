@@ -68,7 +68,8 @@ describe('learned state', () => {
         return isCovered(windows, row.waitMs * 1000, 1000);
       }).length;
     const before = covers(policy);
-    expect(before).toBeGreaterThan(600);
+    // A session’s first request reads all its tokens, and is expected to be slower than these, which came later.
+    expect(before).toBeGreaterThan(500);
     expect(Math.abs(covers(again) - before)).toBeLessThan(20);
     expect(covers(createPolicy(config, { random: () => 0.5 }))).not.toBe(before);
   });

@@ -6,11 +6,13 @@ import { BINS } from './grid.ts';
  */
 export function blur(logHazards: Float64Array, weight: number, change: Float64Array): void {
   let before = logHazards[0] as number;
+  let here = logHazards[1] as number;
   for (let b = 1; b < BINS - 1; b++) {
-    const here = logHazards[b] as number;
-    const off = (before + here + (logHazards[b + 1] as number)) / 3 - here;
+    const after = logHazards[b + 1] as number;
+    const off = (before + here + after) * (1 / 3) - here;
     change[b] = off;
     logHazards[b] = here + weight * off;
     before = here;
+    here = after;
   }
 }

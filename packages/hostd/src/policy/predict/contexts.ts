@@ -1,4 +1,5 @@
 import type { Micros } from '@prewake/sdk/protocol';
+import type { CorrectionKeys } from './corrections.ts';
 import type { SessionHistory } from './session-history.ts';
 
 /**
@@ -54,7 +55,7 @@ export function contextKeys(subject: Subject, history: SessionHistory): ContextK
 }
 
 /** The contexts by which the mixture is corrected, of the kind: how long another kind's wait just before took, and which it was. */
-export function correctionKeys({ kindId }: Subject, history: SessionHistory): ContextKeys {
+export function correctionKeys({ kindId }: Subject, history: SessionHistory): CorrectionKeys {
   const { lastKind, lastClass, lastUs } = history;
   // A parallel wait of the same kind says little, and may not have ended yet where a trace lists it so.
   const length = lastKind === kindId ? Number.NaN : key(0, kindId, octave(lastUs, 2));

@@ -6,6 +6,8 @@ const REGION = 6;
 const REGIONS = BINS / REGION;
 /** Contexts that are kept: a power of 2. */
 const ROWS = 1024;
+/** Where the row begins that stays zero. */
+const NONE = ROWS * 2 * REGIONS;
 /** How much of what wakeups were too many or too few is taken up, and after how many expected ones half of that. */
 const RATE = 0.5;
 const CAUTION = 20;
@@ -16,6 +18,9 @@ const MOST_EXPECTED = 3;
 /** No correction makes a hazard more than e^1.5 times what it is, or less than that part. */
 const MOST = 1.5;
 const MOST_WORTH = 8;
+
+/** Contexts of one wait by which it is corrected; NaN where one does not apply. */
+export type CorrectionKeys = readonly [number, number];
 
 /**
  * What the mixture still gets wrong, by context: experts differ from the class each for itself, and where they say
@@ -28,22 +33,16 @@ export class Corrections {
   readonly #keys = new Float64Array(ROWS);
   readonly #worth = new Uint8Array(ROWS);
   /** Of each row: corrections of the log hazard, then wakeups expected so far, by region. */
-  readonly #rows = new Float32Array(ROWS * 2 * REGIONS);
-  readonly #sum = new Float64Array(REGIONS);
+  readonly #rows = new Float32Array((ROWS + 1) * 2 * REGIONS);
 
-  /** Adds what is known of these contexts; NaN is none. */
-  apply(keys: readonly number[], logHazards: Float64Array): void {
-    const sum = this.#sum.fill(0);
-    let known = false;
-    for (const key of keys) {
-      const at = this.#find(key);
-      if (at < 0) continue;
-      known = true;
-      for (let r = 0; r < REGIONS; r++) sum[r] = (sum[r] as number) + (this.#rows[at + r] as number);
-    }
-    if (!known) return;
+  /** Adds what is known of two contexts; NaN is none. */
+  apply([first, second]: CorrectionKeys, logHazards: Float64Array): void {
+    const one = this.#find(first);
+    const other = this.#find(second);
+    if (one === NONE && other === NONE) return;
+    const rows = this.#rows;
     for (let r = 0, b = 0; r < REGIONS; r++) {
-      const more = sum[r] as number;
+      const more = (rows[one + r] as number) + (rows[other + r] as number);
       for (const end = b + REGION; b < end; b++) logHazards[b] = (logHazards[b] as number) + more;
     }
   }
@@ -52,7 +51,7 @@ export class Corrections {
    * @param expected wakeups in each bin up to `last`, as predicted with corrections
    * @param bin in which the wait ended; `last` or beyond the grid
    */
-  learn(keys: readonly number[], expected: Float64Array, last: number, bin: number): void {
+  learn(keys: CorrectionKeys, expected: Float64Array, last: number, bin: number): void {
     for (const key of keys) {
       const at = Number.isNaN(key) ? -1 : this.#claim(key);
       if (at < 0) continue;
@@ -96,10 +95,10 @@ export class Corrections {
     this.#rows[at] = Math.min(MOST, Math.max(-MOST, (this.#rows[at] as number) + more));
   }
 
-  /** Where a context's row begins; -1 where it has none. */
+  /** Where a context's row begins. */
   #find(key: number): number {
     const row = hashOf(key) & (ROWS - 1);
-    return this.#keys[row] === key ? row * 2 * REGIONS : -1;
+    return this.#keys[row] === key ? row * 2 * REGIONS : NONE;
   }
 
   /** The same, with a new row where that which is in its place has not come of late. */

@@ -1,6 +1,6 @@
 import type { SessionHistory } from './session-history.ts';
 
-export const FEATURES = 13;
+export const FEATURES = 12;
 
 /** About where waits lie, log2 of microseconds: features are small numbers around zero. */
 const MIDDLE = 19;
@@ -16,17 +16,17 @@ export function features(
   const recent = history.recent(wait.classId);
   const { lastUs, lastTokenWaitUs } = history;
   const growth = wait.tokens - history.lastTokens;
+  // What a session does not know yet is taken to be as the class is: nothing else would be extrapolated.
   return [
     1,
-    recent ? 1 : 0,
-    recent ? mean(recent) - MIDDLE : 0,
-    recent ? (recent[0] as number) - MIDDLE : 0,
+    (recent ? mean(recent) : classMean) - MIDDLE,
+    (recent ? (recent[0] as number) : classMean) - MIDDLE,
     history.slowness.get(wait.kindId) ?? 0,
     wait.tokens > 0 ? Math.log2(wait.tokens) - 14 : 0,
     growth > 0 ? Math.log2(growth + 50) - 9 : 0,
     growth > 0 ? 0 : 1,
     lastUs > 0 ? Math.log2(lastUs) - 17 : 0,
-    lastTokenWaitUs > 0 ? Math.log2(lastTokenWaitUs) - 21 : 0,
+    (lastTokenWaitUs > 0 ? Math.log2(lastTokenWaitUs) : classMean) - 21,
     classMean - MIDDLE,
     history.lastKind !== wait.kindId && lastUs > 0 ? Math.log2(lastUs) - 16 : 0,
     growth > MANY_TOKENS ? Math.log2(growth / MANY_TOKENS) : 0,

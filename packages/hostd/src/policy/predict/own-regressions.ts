@@ -8,7 +8,7 @@ const MOST = 256;
 const FIRST_WAITS = 10;
 const EVIDENCE = 30;
 /** Where all are taken, one wait in so many of other classes puts one in place of what was not used of late. */
-const ADMIT_EVERY = 16;
+const ADMIT_EVERY = 64;
 
 /**
  * Regressions of the classes that come often: services differ in how fast they read and write, and tools in what
@@ -19,7 +19,8 @@ export class OwnRegressions {
   #refused = 0;
 
   /** The class's own where it knows enough, otherwise the kind's. */
-  of({ id }: ClassStats, kind: KindStats): Regression {
+  of({ id, histogram }: ClassStats, kind: KindStats): Regression {
+    if (histogram.events < FIRST_WAITS + EVIDENCE) return kind.regression;
     const own = this.known.use(id);
     return own && own.errors.events >= EVIDENCE ? own : kind.regression;
   }
@@ -30,7 +31,7 @@ export class OwnRegressions {
     kind: KindStats,
     wait: { features: readonly number[]; us: number; always: boolean },
   ): void {
-    const own = this.known.peek(cls.id);
+    const own = cls.histogram.events > FIRST_WAITS ? this.known.peek(cls.id) : undefined;
     if (wait.always || !own) kind.regression.learn(wait.features, wait.us);
     (own ?? this.#admit(cls, kind))?.learn(wait.features, wait.us);
   }

@@ -3,7 +3,7 @@ import { Recents } from '../recents.ts';
 import { blur } from './blur.ts';
 import { type ClassStats, classRows, type KindStats, newClass, newKind } from './classes.ts';
 import { CONTEXTS, type ContextKeys, contextKeys, correctionKeys, FIRST_WIDE } from './contexts.ts';
-import { Corrections } from './corrections.ts';
+import { type CorrectionKeys, Corrections } from './corrections.ts';
 import { dueAt } from './due.ts';
 import { FEATURES, features } from './features.ts';
 import { BINS, binOf, EDGES, WIDTHS } from './grid.ts';
@@ -41,7 +41,7 @@ export interface Prediction {
   readonly cls: ClassStats;
   readonly history: SessionHistory;
   readonly keys: ContextKeys;
-  readonly corrections: ContextKeys;
+  readonly corrections: CorrectionKeys;
   readonly features: readonly number[];
   readonly tokens: number;
   /** The class's mean length then, log2 of microseconds; NaN before its first wait. */
