@@ -59,7 +59,7 @@ describe('StateFile', () => {
 
   it.each([
     ['garbage', '{"vers', 'PREWAKE_STATE_CORRUPT'],
-    ['something else', '{"version":2,"users":{"x":7}}', 'PREWAKE_STATE_CORRUPT'],
+    ['something else', '{"version":3,"users":{"x":7}}', 'PREWAKE_STATE_CORRUPT'],
     ['another version', '{"version":999,"users":{}}', 'PREWAKE_STATE_VERSION'],
   ])('sets %s aside with a message, and loses nothing of it', (_what, text, code) => {
     writeFileSync(join(dir, 'learned.json'), text);
