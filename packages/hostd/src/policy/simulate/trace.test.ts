@@ -19,6 +19,7 @@ describe('trace', () => {
     [`${HEADER}\ns,llm,k,0,1,\ns,llm,k,0,-1,\n`, 't.csv:3: column wait_ms: "-1"'],
     [`${HEADER}\ns,llm,k,zero,1,\n`, 't.csv:2: column start_ms: "zero"'],
     [`${HEADER}\ns,llm,k,0,NaN,\n`, 't.csv:2: column wait_ms: "NaN"'],
+    [`${HEADER}\ns,llm,k,0,0x10,\n`, 't.csv:2: column wait_ms: "0x10"'],
     [`${HEADER}\ns,llm,k,0,1e99,\n`, 't.csv:2: column wait_ms'],
     [`${HEADER}\ns,llm,k,0,1,many\n`, 't.csv:2: column input_tokens: "many"'],
     [`${HEADER}\n,llm,k,0,1,\n`, 't.csv:2: column session is empty'],

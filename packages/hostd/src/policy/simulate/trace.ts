@@ -40,7 +40,8 @@ export function parseTrace(csv: string, file: string): TraceRow[] {
       return field(column);
     };
     const number = (column: Column) => {
-      const value = Number(text(column));
+      // Number() takes 0x10 as well.
+      const value = /^[-+.\de]+$/i.test(text(column)) ? Number(field(column)) : Number.NaN;
       if (value >= 0 && value <= MAX_MS) return value;
       throw fail(
         line,
