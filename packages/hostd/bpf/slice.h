@@ -11,9 +11,7 @@ static __always_inline u64 waited_throttled(struct task_state *ts, struct task_s
 	struct throttle_mark mark;
 
 	read_throttle(task, &mark);
-	if (!mark.queue || !ts->wake.throttled_queue)
-		return 0;
-	if (mark.queue != ts->wake.throttled_queue) { /* it has moved to another runqueue */
+	if (mark.queue != ts->wake.throttled_queue) { /* it has moved to another runqueue, or there is no mark */
 		ts->unknown |= PW_UNK_THROTTLED;
 		return 0;
 	}

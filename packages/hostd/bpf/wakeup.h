@@ -112,9 +112,14 @@ SEC("tp_btf/sched_wakeup_new")
 int BPF_PROG(pw_wakeup_new, struct task_struct *task)
 {
 	struct task_state *ts = state_of(task);
+	struct throttle_mark mark;
 
-	if (ts)
-		ts->ready_at = bpf_ktime_get_ns();
+	if (!ts)
+		return 0;
+	ts->ready_at = bpf_ktime_get_ns();
+	read_throttle(task, &mark);
+	ts->wake.throttled_mark = mark.ns;
+	ts->wake.throttled_queue = mark.queue;
 	return 0;
 }
 

@@ -1,10 +1,11 @@
 // What the recorder says of frequencies and idle states, by their causes: on a kernel that has both.
 import assert from 'node:assert/strict';
+import { mkdirSync, rmdirSync } from 'node:fs';
 import { Collector } from '../../../../packages/hostd/dist/kernel/bpf/collector.js';
 import { openRecorder } from '../../../../packages/hostd/dist/kernel/bpf/index.js';
 import { Sleeper } from '../../../../packages/hostd/dist/kernel/bpf/sleeper.js';
 import type { Recorder } from '../../../../packages/hostd/dist/kernel/recorder.js';
-import { Known, type Slice } from '../../../../packages/hostd/dist/kernel/slice.js';
+import { Known, type Slice, SliceBegin } from '../../../../packages/hostd/dist/kernel/slice.js';
 import { setAffinity } from './affinity.ts';
 import type { CheckSet } from './check.ts';
 import { CPU_DIR, dmaLatency, lowestFrequency, read, write } from './machine.ts';
@@ -91,6 +92,31 @@ export const checks: CheckSet = {
       write(floor, lowest);
     });
   },
+
+  'a new thread knows how long its group was throttled before it first ran': ({ note }) =>
+    following(async (recorder, child) => {
+      const root = '/sys/fs/cgroup';
+      const group = `${root}/prewake`;
+      write(`${root}/cgroup.subtree_control`, '+cpu');
+      mkdirSync(group);
+      try {
+        write(`${group}/cpu.max`, '10000 100000');
+        write(`${group}/cgroup.procs`, String(child.pid));
+        // All on one CPU: whoever has not had a turn when the quota is used up waits for the next period.
+        const slices = await recorded(recorder, () =>
+          child.run('for (1 .. 12) { if (!fork) { my $x; $x++ for 1 .. 2e5; exit } } 1 while wait > 0'),
+        );
+        const first = slices.filter((slice) => slice.begin === SliceBegin.new);
+        const throttled = first.filter((slice) => slice.throttledNs > 0);
+        note(`${throttled.length} of ${first.length} new threads were throttled`);
+        assert.ok(first.every((slice) => slice.known & Known.throttled));
+        assert.ok(throttled.length > 0);
+        for (const slice of throttled) assert.ok(slice.throttledNs <= slice.onAt - slice.readyAt);
+      } finally {
+        write(`${root}/cgroup.procs`, String(child.pid));
+        rmdirSync(group);
+      }
+    }),
 };
 
 function whetherKnown(slices: readonly Slice[]): string[] {
