@@ -103,7 +103,7 @@ int BPF_PROG(pw_work_queued, int cpu, void *pool, struct work_struct *work)
 	u64 key = (u64)work;
 	struct queued_work queued = { .at = bpf_ktime_get_ns(), .origin = origin_here() };
 
-	bpf_map_update_elem(&queued_works, &key, &queued, BPF_ANY);
+	remember(&queued_works, &key, &queued);
 	return 0;
 }
 
@@ -122,7 +122,7 @@ int BPF_PROG(pw_work_start, struct work_struct *work)
 
 	if (queued)
 		bpf_map_delete_elem(&queued_works, &key);
-	bpf_map_update_elem(&running_works, &tid, &run, BPF_ANY);
+	remember(&running_works, &tid, &run);
 	return 0;
 }
 

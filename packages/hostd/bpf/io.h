@@ -11,7 +11,7 @@ struct owner {
 	u64 at;
 };
 
-/* LRU: a request whose end is never seen may not stay. */
+/* LRU: a request whose end is never seen may not stay. The loader makes them larger where there are many CPUs. */
 struct {
 	__uint(type, BPF_MAP_TYPE_LRU_HASH);
 	__uint(max_entries, 1024);
@@ -58,7 +58,7 @@ int BPF_PROG(pw_block_getrq, struct bio *bio)
 		return 0;
 	ts->block_requests++;
 	owner = by_current();
-	bpf_map_update_elem(&bios, &key, &owner, BPF_ANY);
+	remember(&bios, &key, &owner);
 	return 0;
 }
 
@@ -74,7 +74,7 @@ int BPF_PROG(pw_block_issue, struct request *request)
 	owner = *asked;
 	owner.at = bpf_ktime_get_ns();
 	bpf_map_delete_elem(&bios, &bio);
-	bpf_map_update_elem(&requests, &key, &owner, BPF_ANY);
+	remember(&requests, &key, &owner);
 	return 0;
 }
 
@@ -101,7 +101,7 @@ static __always_inline int ring_submits(struct io_kiocb *request)
 	asked.owner = by_current();
 	/* Read as what it is: a kernel whose event begins with something else (before 6.0) refuses the program. */
 	asked.user_data = request->cqe.user_data;
-	bpf_map_update_elem(&ring_requests, &key, &asked, BPF_ANY);
+	remember(&ring_requests, &key, &asked);
 	return 0;
 }
 

@@ -122,7 +122,7 @@ struct cpu_state {
 
 /* Mapped by the loader, at offset 0 of .bss: this stays the only global variable. */
 struct shared {
-	u64 lost;        /* records that did not fit */
+	u64 lost;        /* records that did not fit, and what could not be remembered for one */
 	u64 pressure;    /* the reader has been woken and has not read yet */
 	u64 half_ring;   /* bytes */
 	u64 detail;      /* bit set of pw_event_kind: which single events are written */
@@ -167,6 +167,13 @@ static __always_inline struct task_state *state_of(struct task_struct *task)
 static __always_inline struct task_state *current_state(void)
 {
 	return state_of(bpf_get_current_task_btf());
+}
+
+/* Where there is no room for one, its end will tell nothing. */
+static __always_inline void remember(void *map, const void *key, const void *value)
+{
+	if (bpf_map_update_elem(map, key, value, BPF_ANY))
+		__sync_fetch_and_add(&shared.lost, 1);
 }
 
 static __always_inline void *reserve(u64 size)

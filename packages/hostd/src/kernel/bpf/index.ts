@@ -1,5 +1,6 @@
-import { existsSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import { PrewakeError } from '@prewake/sdk/protocol';
+import { parseCpuList } from '../cpus.ts';
 import { IrqNames } from '../irq-names.ts';
 import { Kallsyms } from '../kallsyms.ts';
 import { NoRecorder } from '../no-recorder.ts';
@@ -53,6 +54,11 @@ export function openRecorder(options: RecorderOptions = {}): Recorder {
   return new NoRecorder(reason);
 }
 
+function possibleCpus(root: string): number {
+  const list = `${root}sys/devices/system/cpu/possible`;
+  return existsSync(list) ? parseCpuList(readFileSync(list, 'latin1').trim()).length : 1;
+}
+
 function openBpf(root: string, options: RecorderOptions): Recorder {
   const missing = missingPrivilege(root);
   if (missing) throw new PrewakeError('PREWAKE_BPF_PRIVILEGE', missing);
@@ -61,7 +67,7 @@ function openBpf(root: string, options: RecorderOptions): Recorder {
   const frequencies = new FrequencyReader(root);
   const probed = probe({
     path: objectPath(),
-    ringBytes,
+    sizes: { ringBytes, cpus: possibleCpus(root) },
     frequencies,
     kprobes: existsSync(`${root}sys/bus/event_source/devices/kprobe/type`),
     ...(withhold ? { withhold } : {}),

@@ -19,6 +19,7 @@ export interface Libbpf {
   destroyLink(link: Pointer): number;
   findMap(object: Pointer, name: string): Pointer | null;
   mapFd(map: Pointer): number;
+  maxEntries(map: Pointer): number;
   setMaxEntries(map: Pointer, entries: number): number;
   /** The running kernel's BTF, to ask whether a type is there; null where the kernel has none. */
   kernelTypes(): Pointer | null;
@@ -92,6 +93,7 @@ function load(): Libbpf {
     destroyLink: library.func('bpf_link__destroy', 'int', ['void *']),
     findMap: library.func('bpf_object__find_map_by_name', 'void *', ['void *', 'str']),
     mapFd: library.func('bpf_map__fd', 'int', ['void *']),
+    maxEntries: library.func('bpf_map__max_entries', 'uint32', ['void *']),
     setMaxEntries: library.func('bpf_map__set_max_entries', 'int', ['void *', 'uint32']),
     kernelTypes: library.func('btf__load_vmlinux_btf', 'void *', []),
     hasType: (types, name, kind) => find(types, name, kind) > 0,

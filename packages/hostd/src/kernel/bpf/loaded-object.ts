@@ -8,6 +8,19 @@ import { OLD_SWITCH, type Program, SEED } from './program-groups.ts';
 /** The kernel's answer to an attempt: what it lacks, in a few words. */
 export type Refusal = string;
 
+export interface LoadSizes {
+  ringBytes: number;
+  /** How many CPUs the machine can have. */
+  cpus: number;
+}
+
+/**
+ * Maps that forget what was used least recently. Each CPU keeps up to 128 free entries to itself, so that with many CPUs
+ * one runs out of them, and forgets what is still needed, while others have enough (less so since Linux 6.16).
+ */
+const RECENT_MAPS = ['bios', 'requests', 'ring_requests', 'queued_works', 'running_works'];
+const ENTRIES_OF_CPU = 256;
+
 /** The recorder's programs in the kernel: verified and loaded, attached one by one. */
 export class LoadedObject {
   readonly #lib: Libbpf;
@@ -23,7 +36,7 @@ export class LoadedObject {
   }
 
   /** Loads the programs that are named and no other. Throws `PREWAKE_BPF_LOAD` if the verifier refuses one. */
-  static load(path: string, names: ReadonlySet<string>, ringBytes: number): LoadedObject {
+  static load(path: string, names: ReadonlySet<string>, { ringBytes, cpus }: LoadSizes): LoadedObject {
     const lib = libbpf();
     const object = lib.openFile(path);
     if (object === null) throw loadError('open', lib.errno());
@@ -35,6 +48,10 @@ export class LoadedObject {
     }
     const ring = lib.findMap(object, 'ring');
     if (ring) lib.setMaxEntries(ring, ringBytes);
+    for (const name of RECENT_MAPS) {
+      const map = lib.findMap(object, name);
+      if (map) lib.setMaxEntries(map, Math.max(lib.maxEntries(map), cpus * ENTRIES_OF_CPU));
+    }
     const result = lib.load(object);
     if (result < 0) {
       lib.closeObject(object);

@@ -1,5 +1,13 @@
 import { execFileSync, spawnSync } from 'node:child_process';
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -23,6 +31,18 @@ function described(before: string[], options = '{}'): { source: string; reason?:
   const node = [process.execPath, '--conditions=@prewake/source', '--input-type=module', '-e', script];
   const [command, ...args] = [...before, ...node] as [string, ...string[]];
   return JSON.parse(execFileSync(command, args, { encoding: 'utf8' }));
+}
+
+/** Of this process's maps that forget (BPF_MAP_TYPE_LRU_HASH). */
+function lruSizes(): number[] {
+  return readdirSync('/proc/self/fdinfo')
+    .map((fd) => {
+      const path = `/proc/self/fdinfo/${fd}`;
+      return existsSync(path) ? readFileSync(path, 'latin1') : ''; // That of the listing itself is gone.
+    })
+    .filter((info) => /^map_type:\t9$/m.test(info))
+    .map((info) => Number(/^max_entries:\t(\d+)$/m.exec(info)?.[1]))
+    .sort((a, b) => a - b);
 }
 
 describe('openRecorder', () => {
@@ -82,6 +102,19 @@ describe('openRecorder', () => {
     });
     expect(recorder.known & Known.frequency).toBe(0);
     recorder.close();
+  });
+
+  it.runIf(missingPrivilege() === undefined)('has room for what each of many CPUs keeps to itself', () => {
+    const [few, many] = ['0-1', '0-63'].map((possible) => {
+      using tree = fixtureTree({ files: { 'sys/devices/system/cpu/possible': `${possible}\n` } });
+      const recorder = openRecorder({ root: `${tree.root}/` });
+      expect(recorder.source).toBe('bpf');
+      const sizes = lruSizes();
+      recorder.close();
+      return sizes;
+    });
+    expect(few).toEqual([1024, 1024, 1024, 4096, 4096]);
+    expect(many).toEqual([16_384, 16_384, 16_384, 16_384, 16_384]);
   });
 
   it.runIf(missingPrivilege() === undefined)('keeps no process alive, attached or not', () => {

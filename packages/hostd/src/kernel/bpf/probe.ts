@@ -2,7 +2,7 @@ import { KERNEL_CATEGORIES, PrewakeError } from '@prewake/sdk/protocol';
 import type { CategorySource } from '../recorder.ts';
 import { Known } from '../slice.ts';
 import type { FrequencyReader } from './frequency.ts';
-import { LoadedObject, presentPrograms, withOldSwitch } from './loaded-object.ts';
+import { LoadedObject, type LoadSizes, presentPrograms, withOldSwitch } from './loaded-object.ts';
 import {
   CORE_CATEGORIES,
   CORE_PROGRAMS,
@@ -30,7 +30,7 @@ export interface Sources {
 
 export interface ProbeOptions {
   path: string;
-  ringBytes: number;
+  sizes: LoadSizes;
   frequencies: FrequencyReader;
   /** Whether the kernel has kprobes at all. */
   kprobes: boolean;
@@ -155,7 +155,7 @@ class Prober implements Sources {
       ...groups.flatMap((group) => group.programs.map((program) => program.name)),
     ]);
     try {
-      return LoadedObject.load(this.#options.path, names, this.#options.ringBytes);
+      return LoadedObject.load(this.#options.path, names, this.#options.sizes);
     } catch (error) {
       if (error instanceof PrewakeError) return error;
       throw error;
