@@ -69,7 +69,7 @@ static __always_inline void charge(struct account *account, u64 clock, u32 depth
 	account->turn++;
 }
 
-static __always_inline void enter(struct task_state *ts, u64 kind)
+static __always_inline void enter(struct task_state *ts, u32 kind, u32 call)
 {
 	struct account *account = &ts->account;
 	u32 depth = spent_so_far(account)->depth;
@@ -78,15 +78,16 @@ static __always_inline void enter(struct task_state *ts, u64 kind)
 	u64 clock = own_clock(ts, &frame->entered_at);
 
 	frame->kind = kind;
+	frame->call = call;
 	barrier();
 	charge(account, clock, depth + 1);
 }
 
 /*
- * Leaves the innermost frame of this kind. An exit whose entry was not seen (attached in between) changes nothing;
+ * Leaves the innermost frame of this function. An exit whose entry was not seen (attached in between) changes nothing;
  * frames above it whose exits were missed go with it. Returns when it was entered, or 0.
  */
-static __always_inline u64 leave(struct task_state *ts, u64 kind, u64 *now)
+static __always_inline u64 leave(struct task_state *ts, u32 call, u64 *now)
 {
 	struct account *account = &ts->account;
 	u32 depth = spent_so_far(account)->depth;
@@ -99,7 +100,7 @@ static __always_inline u64 leave(struct task_state *ts, u64 kind, u64 *now)
 		depth--;
 		struct frame *frame = &account->stack[depth & (MAX_DEPTH - 1)];
 
-		if (frame->kind == kind) {
+		if (frame->call == call) {
 			clock = own_clock(ts, now);
 			charge(account, clock, depth);
 			return frame->entered_at;
@@ -108,7 +109,7 @@ static __always_inline u64 leave(struct task_state *ts, u64 kind, u64 *now)
 	return 0;
 }
 
-static __always_inline bool inside(struct task_state *ts, u64 kind)
+static __always_inline bool inside(struct task_state *ts, u32 kind)
 {
 	struct account *account = &ts->account;
 	u32 depth = spent_so_far(account)->depth;

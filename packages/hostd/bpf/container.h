@@ -6,29 +6,33 @@
 #include "account.h"
 #include "event.h"
 
-static __always_inline int container_entered(u64 context)
+static __always_inline int container_entered(u32 context, u32 call)
 {
 	struct task_state *ts = current_state();
 	u64 now;
 
 	if (!ts)
 		return 0;
-	if (context == CTX_FAULT)
-		leave(ts, CTX_FAULT, &now); /* faults don't nest: one that is still there has lost its return probe */
-	else if (!inside(ts, context))
+	/*
+	 * One that does not nest and is still there has lost its return probe. Reading a directory of an overlay reads
+	 * those below.
+	 */
+	if (call != PW_EV_READDIR)
+		leave(ts, call, &now);
+	if (context == CTX_VFS && !inside(ts, CTX_VFS))
 		count(&ts->vfs_calls);
-	enter(ts, context);
+	enter(ts, context, call);
 	return 0;
 }
 
-static __always_inline int container_left(u64 context, u32 event)
+static __always_inline int container_left(u32 context, u32 call)
 {
 	struct task_state *ts = current_state();
 	u64 now, entered_at, both;
 
 	if (!ts)
 		return 0;
-	entered_at = leave(ts, context, &now);
+	entered_at = leave(ts, call, &now);
 	if (!entered_at)
 		return 0;
 	if (context == CTX_FAULT)
@@ -36,30 +40,30 @@ static __always_inline int container_left(u64 context, u32 event)
 	else if (!inside(ts, context)) /* the outermost contains the others */
 		add(&ts->vfs_inclusive_ns, now - entered_at);
 	both = bpf_get_current_pid_tgid();
-	write_event(event, both >> 32, both, entered_at, now, 0, 0);
+	write_event(call, both >> 32, both, entered_at, now, 0, 0);
 	return 0;
 }
 
-#define CONTAINER(name, function, context, event)    \
-	SEC("fentry/" #function)                     \
-	int BPF_PROG(pw_##name##_entry)              \
-	{                                            \
-		return container_entered(context);   \
-	}                                            \
-	SEC("fexit/" #function)                      \
-	int BPF_PROG(pw_##name##_exit)               \
-	{                                            \
-		return container_left(context, event); \
-	}                                            \
-	SEC("kprobe/" #function)                     \
-	int pw_##name##_entry_k(void *ctx)           \
-	{                                            \
-		return container_entered(context);   \
-	}                                            \
-	SEC("kretprobe/" #function)                  \
-	int pw_##name##_exit_k(void *ctx)            \
-	{                                            \
-		return container_left(context, event); \
+#define CONTAINER(name, function, context, call) \
+	SEC("fentry/" #function)                 \
+	int BPF_PROG(pw_##name##_entry)          \
+	{                                        \
+		return container_entered(context, call); \
+	}                                        \
+	SEC("fexit/" #function)                  \
+	int BPF_PROG(pw_##name##_exit)           \
+	{                                        \
+		return container_left(context, call); \
+	}                                        \
+	SEC("kprobe/" #function)                 \
+	int pw_##name##_entry_k(void *ctx)       \
+	{                                        \
+		return container_entered(context, call); \
+	}                                        \
+	SEC("kretprobe/" #function)              \
+	int pw_##name##_exit_k(void *ctx)        \
+	{                                        \
+		return container_left(context, call); \
 	}
 
 #endif

@@ -35,7 +35,8 @@ enum pw_context { CTX_SELF = 0, CTX_FAULT = 1, CTX_VFS = 2, CTX_MAX = 4 };
 
 struct frame {
 	u64 entered_at;
-	u64 kind; /* enum pw_context */
+	u32 kind; /* enum pw_context */
+	u32 call; /* enum pw_event_kind: of which function */
 };
 
 /* What contexts have had, until a time of the thread's own clock, and how many of them it is in since. */

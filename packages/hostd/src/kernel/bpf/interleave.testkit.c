@@ -121,16 +121,16 @@ static void nothing(void)
 
 static void fault(void)
 {
-	container_entered(CTX_FAULT);
+	container_entered(CTX_FAULT, PW_EV_FAULT);
 	work(WORK);
 	container_left(CTX_FAULT, PW_EV_FAULT);
 }
 
 static void fault_in_call(void)
 {
-	container_entered(CTX_VFS);
+	container_entered(CTX_VFS, PW_EV_OPEN);
 	work(WORK);
-	container_entered(CTX_FAULT);
+	container_entered(CTX_FAULT, PW_EV_FAULT);
 	work(2 * WORK);
 	container_left(CTX_FAULT, PW_EV_FAULT);
 	container_left(CTX_VFS, PW_EV_OPEN);
@@ -143,20 +143,33 @@ static void softirq(void)
 	softirq_exit();
 }
 
+/* A program whose run the kernel leaves out tells of no exit; its next call's entry does. */
+static void lost_exit(void)
+{
+	container_entered(CTX_VFS, PW_EV_STAT);
+	container_entered(CTX_VFS, PW_EV_LOOKUP);
+	container_left(CTX_VFS, PW_EV_LOOKUP);
+	container_entered(CTX_VFS, PW_EV_STAT);
+	work(WORK);
+	container_left(CTX_VFS, PW_EV_STAT);
+}
+
 static const struct scenario {
 	const char *name;
 	void (*run)(void);
 	void (*between)(void);
 	/* What is true of it: exclusive, and how often. */
 	u64 irq, softirq, fault, vfs, off;
+	u32 calls;
 } scenarios[] = {
-	{ "a hard interrupt at a fault", fault, hard, HARD, 0, WORK, 0, 0 },
-	{ "a soft interrupt, with a hard one, at a fault", fault, soft, WITHIN, HARD, WORK, 0, 0 },
-	{ "a switch at a fault", fault, preempt, 0, 0, WORK, 0, OFF },
-	{ "a hard interrupt at a fault in a call", fault_in_call, hard, HARD, 0, 2 * WORK, WORK, 0 },
-	{ "a soft interrupt, with a hard one, at a fault in a call", fault_in_call, soft, WITHIN, HARD, 2 * WORK, WORK, 0 },
-	{ "a switch at a fault in a call", fault_in_call, preempt, 0, 0, 2 * WORK, WORK, OFF },
-	{ "a hard interrupt at a soft one", softirq, hard, HARD, WORK, 0, 0, 0 },
+	{ "a hard interrupt at a fault", fault, hard, HARD, 0, WORK, 0, 0, 0 },
+	{ "a soft interrupt, with a hard one, at a fault", fault, soft, WITHIN, HARD, WORK, 0, 0, 0 },
+	{ "a switch at a fault", fault, preempt, 0, 0, WORK, 0, OFF, 0 },
+	{ "a hard interrupt at a fault in a call", fault_in_call, hard, HARD, 0, 2 * WORK, WORK, 0, 1 },
+	{ "a soft interrupt, with a hard one, at a fault in a call", fault_in_call, soft, WITHIN, HARD, 2 * WORK, WORK, 0, 1 },
+	{ "a switch at a fault in a call", fault_in_call, preempt, 0, 0, 2 * WORK, WORK, OFF, 1 },
+	{ "nothing at calls of which one has lost its exit", lost_exit, nothing, 0, 0, 0, WORK, 0, 2 },
+	{ "a hard interrupt at a soft one", softirq, hard, HARD, WORK, 0, 0, 0, 0 },
 };
 
 static volatile long started, done;
@@ -175,7 +188,7 @@ static bool near(u64 mine, u64 its)
 /* In the child: once with the interruption, once more without, in which everything has to be as ever. */
 static void play(const struct scenario *scenario)
 {
-	bool call = scenario->vfs, soft_ones = scenario->softirq, hard_ones = scenario->irq;
+	bool soft_ones = scenario->softirq, hard_ones = scenario->irq;
 
 	current = scenario;
 	signal(SIG_USER, between);
@@ -193,9 +206,9 @@ static void play(const struct scenario *scenario)
 
 	failed |= near(told.irq, scenario->irq) && near(told.softirq, scenario->softirq) ? 0 : 2;
 	failed |= near(told.fault, scenario->fault) && near(told.vfs, scenario->vfs) ? 0 : 4;
-	failed |= told.irqs == hard_ones && told.softirqs == soft_ones && told.calls == call ? 0 : 8;
+	failed |= told.irqs == hard_ones && told.softirqs == soft_ones && told.calls == scenario->calls ? 0 : 8;
 	failed |= told.fault_inclusive + NEAR > scenario->fault && told.fault_inclusive < most + NEAR ? 0 : 16;
-	failed |= told.vfs_inclusive + NEAR > scenario->vfs && told.vfs_inclusive < (call ? most : 0) + NEAR ? 0 : 16;
+	failed |= told.vfs_inclusive + NEAR > scenario->vfs && told.vfs_inclusive < (scenario->vfs ? most : 0) + NEAR ? 0 : 16;
 
 	u64 fault = told.fault, vfs = told.vfs, irq = told.irq;
 
@@ -222,7 +235,7 @@ static long round(const struct scenario *scenario, long instructions)
 		ptrace(STEP, child, 0, 0);
 		waitpid(child, &status, 0);
 	}
-	for (; at != instructions && !ptrace(PEEK, child, (void *)&done, 0); at++) {
+	for (; instructions < 0 ? !ptrace(PEEK, child, (void *)&done, 0) : at < instructions; at++) {
 		ptrace(STEP, child, 0, 0);
 		waitpid(child, &status, 0);
 	}
@@ -243,10 +256,12 @@ int main(void)
 	for (unsigned int i = 0; i < sizeof(scenarios) / sizeof(*scenarios); i++) {
 		long length = round(&scenarios[i], -1), wrong = 0;
 
+		if (scenarios[i].between == nothing) /* where it comes is all the same */
+			length = 0;
 		for (long at = 0; at <= length; at++)
 			wrong += round(&scenarios[i], at) < 0;
 		printf("%s: %ld points, %ld wrong\n", scenarios[i].name, length + 1, wrong);
-		bad |= wrong || length < 10;
+		bad |= wrong != 0;
 	}
 	return bad;
 }
