@@ -52,9 +52,9 @@ export const ATTR_COMPLETE = 'prewake.attribution.complete';
 export const ATTR_INCOMPLETE = 'prewake.attribution.incomplete';
 /** `bpf` or `schedstat` (hostd), `local` (this process's own figures), `none`. */
 export const ATTR_SOURCE = 'prewake.attribution.source';
-/** Part of the figures that other steps may have caused as well. */
+/** Part of the figures that other steps, or none, may have caused as well. */
 export const ATTR_SHARED_NS = 'prewake.attribution.shared_ns';
-/** The largest number of steps that may have caused a shared part. */
+/** The largest number of steps that may have caused a shared part, this one included; 1: this one or none. */
 export const ATTR_CANDIDATES = 'prewake.attribution.candidates';
 
 export const ATTR_WAKEUPS = 'prewake.wakeups.total';

@@ -283,6 +283,22 @@ describe('thread-pool requests', () => {
     expect(server.of('pool_end')).toHaveLength(1);
   });
 
+  it('of a stream from before the step are told of as nobody’s, and as if from its beginning', async () => {
+    const server = await start();
+    const stream = createGzip();
+    stream.resume();
+    const write = promisify((text: string, done: (error?: Error | null) => void) => stream.write(text, done));
+    await write('before');
+    const alone = startStep('alone');
+    await write('beside');
+    alone.end();
+    stream.destroy();
+    await until('its end', () => server.of('step_end').length === 1);
+    const [request] = server.of('pool');
+    expect(request).not.toHaveProperty('step');
+    expect(request?.at).toBe(server.of('step')[0]?.at);
+  });
+
   it('of a parent are told of beside its child', async () => {
     const server = await start();
     const parent = startStep('parent');

@@ -85,6 +85,7 @@ export class Measures {
     if (this.#native && !this.#nativeOn) {
       this.#nativeOn = true;
       this.loop.start();
+      this.pool.start(step.startedAt);
       this.#native.enable();
     }
     const measures: StepMeasures = {

@@ -1,8 +1,9 @@
+import { executionAsyncResource } from 'node:async_hooks';
 import { type ClientFrame, type Micros, monotonicMicros } from '../protocol/index.ts';
 import { scopes } from '../scope.ts';
 import type { LiveStep } from '../step.ts';
 import type { Overlap } from './overlap.ts';
-import { isClosed, isInPool, type PoolUse, poolUse } from './pool-use.ts';
+import { isClosed, isInPool, isStream, type PoolUse, poolUse } from './pool-use.ts';
 
 /** Outstanding requests that are followed at once; more are not, and the steps meanwhile have lost figures. */
 const MAX_OPEN = 4096;
@@ -56,13 +57,23 @@ export class PoolRequests {
   #mixed = false;
   #announcing = false;
   #last = 0;
+  /** Since when requests are of interest, and the first resource that has been seen since. */
+  #since: Micros = 0;
+  #firstId = Infinity;
   #lookedAt: Micros = 0;
 
   constructor(options: PoolRequestsOptions) {
     this.#options = options;
   }
 
+  /** From now on it is told of all resources. @param since when somebody began to want to know */
+  start(since: Micros): void {
+    this.#since = since;
+    this.#firstId = Infinity;
+  }
+
   init(asyncId: number, type: string, resource: object): void {
+    if (this.#firstId === Infinity) this.#firstId = asyncId;
     const use = poolUse(type, resource);
     if (use === undefined) return;
     if (this.#open.size >= MAX_OPEN) this.#lookAtAll();
@@ -72,24 +83,16 @@ export class PoolRequests {
     }
     const step = scopes.getStore()?.step;
     const at = monotonicMicros();
-    const request: Request = {
+    this.#add({
       ...{ id: 0, asyncId, type, use, step, at, calledAt: 0, sure: false },
       resource: use === 'request' ? undefined : resource,
       handle: undefined,
-    };
-    this.#open.set(asyncId, request);
-    if (use === 'request') this.#isSure(request);
-    else this.#unsure.add(request);
-    if (this.#announcing) this.#announceSoon(request);
-    else if (this.#told && !(step && this.#options.overlap.isLeaf(step))) {
-      this.#mixed = true;
-      this.#update();
-    }
+    });
   }
 
   /** @returns whether something has ended */
   before(asyncId: number): boolean {
-    const request = this.#open.get(asyncId);
+    const request = this.#open.get(asyncId) ?? (asyncId < this.#firstId ? this.#adopt(asyncId) : undefined);
     if (!request) return false;
     request.calledAt = monotonicMicros();
     if (request.use !== 'handle') {
@@ -144,6 +147,29 @@ export class PoolRequests {
     this.#unsure.clear();
     this.#sure = 0;
     this.#mixed = false;
+  }
+
+  /** A stream from before may have been at work, for whomever, all the while. */
+  #adopt(asyncId: number): Request | undefined {
+    const resource = executionAsyncResource();
+    if (!isStream(resource) || this.#open.size >= MAX_OPEN) return undefined;
+    const request: Request = {
+      ...{ id: 0, asyncId, type: 'ZLIB', use: 'handle', step: undefined, at: this.#since },
+      ...{ calledAt: 0, sure: false, resource, handle: undefined },
+    };
+    this.#add(request);
+    return request;
+  }
+
+  #add(request: Request): void {
+    this.#open.set(request.asyncId, request);
+    if (request.use === 'request') this.#isSure(request);
+    else this.#unsure.add(request);
+    if (this.#announcing) this.#announceSoon(request);
+    else if (this.#told && !(request.step && this.#options.overlap.isLeaf(request.step))) {
+      this.#mixed = true;
+      this.#update();
+    }
   }
 
   #update(): void {

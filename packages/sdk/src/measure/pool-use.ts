@@ -54,6 +54,13 @@ export function isInPool(type: string, job: object): boolean | undefined {
   return CALLBACK_JOBS.includes(type) ? false : undefined;
 }
 
+const STREAMS = new Set(['Zlib', 'BrotliEncoder', 'BrotliDecoder', 'ZstdCompress', 'ZstdDecompress']);
+
+/** Whether a resource is zlib's handle, whose making nobody may have seen. */
+export function isStream(resource: object | undefined): resource is object {
+  return resource !== undefined && STREAMS.has(resource.constructor?.name);
+}
+
 /** Whether a handle's owner has let go of it. False where that can't be seen: it is then used until it is collected. */
 export function isClosed(handle: object): boolean {
   const symbol = Object.getOwnPropertySymbols(handle).find(
