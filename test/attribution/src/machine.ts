@@ -104,9 +104,15 @@ export class Machine {
     const seen = await witness.stop();
     if (!seen) return undefined;
     const result: AgentResult = JSON.parse(text.slice(text.indexOf('\n')));
+    // The pool's requests keep nobody else from the main thread.
+    const planted = result.truths.flatMap(({ cause, sections }) =>
+      POOLED.includes(cause) ? [] : (sections ?? []),
+    );
+    const main = seen.sleeps.filter(({ tid }) => tid === agent.pid);
+    result.mainBlockNs = total(main) - sleptIn(planted, main);
     for (const truth of result.truths) {
       if (POOLED.includes(truth.cause)) poolTruth(truth, result.truths, seen);
-      else if (truth.sections) truth.ns.block = sleptIn(truth.sections, seen.sleeps, agent.pid as number);
+      else if (truth.sections) truth.ns.block = sleptIn(truth.sections, main);
     }
     return result;
   }
@@ -122,11 +128,8 @@ export class Machine {
 }
 
 /** How long a step's own code slept uninterruptibly. */
-function sleptIn(sections: readonly [number, number][], sleeps: readonly Stretch[], main: number): number {
-  const its = sleeps.filter(
-    ({ tid, from, to }) => tid === main && sections.some(([a, b]) => from >= a && to <= b),
-  );
-  return its.reduce((sum, { from, to }) => sum + to - from, 0);
+function sleptIn(sections: readonly [number, number][], main: readonly Stretch[]): number {
+  return total(main.filter(({ from, to }) => sections.some(([a, b]) => from >= a && to <= b)));
 }
 
 /**

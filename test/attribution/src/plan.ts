@@ -77,4 +77,6 @@ export interface AgentResult {
   spans: SpanFigures[];
   /** Run-queue delay of the agent's own main thread meanwhile: whoever ran then has paid it, rightly. */
   mainQueueNs: number;
+  /** The same for uninterruptible sleep of its own code outside of what was planted: locks, faults. By the witness. */
+  mainBlockNs?: number;
 }

@@ -13,7 +13,7 @@ export function isPart(incomplete: unknown): boolean {
 }
 
 /** What is not as it was planted, in words. */
-export function flaws({ truths: all, spans, mainQueueNs }: AgentResult): string[] {
+export function flaws({ truths: all, spans, mainQueueNs, mainBlockNs = 0 }: AgentResult): string[] {
   const found: string[] = [];
   const attributesOf = (truth: Truth) => spans.find(({ label }) => label === truth.label)?.attributes ?? {};
   // Figures that say themselves that something is missing promise nothing.
@@ -37,8 +37,9 @@ export function flaws({ truths: all, spans, mainQueueNs }: AgentResult): string[
   }
   for (const one of Object.keys(CLASSES) as CauseClass[]) {
     const planted = truths.flatMap(({ ns }) => ns[one] ?? []);
-    // Whoever ran on the main thread when it was preempted has paid for that, whatever was planted.
-    const allowed = WRONG * usual(planted) + (one === 'queue' ? mainQueueNs : 0);
+    // Whoever ran on the main thread when it was preempted, or blocked, has paid for that, whatever was planted.
+    const unplanted = { queue: mainQueueNs, block: mainBlockNs, throttled: 0, timer: 0 }[one];
+    const allowed = WRONG * usual(planted) + unplanted;
     for (const truth of truths) {
       const wanted = truth.ns[one];
       const got = classSum(attributesOf(truth), CLASSES[one].all);
