@@ -22,7 +22,7 @@ export abstract class TaskGuard implements Guard {
   abstract judge(target: Target, value: string, before: Effect, after: Effect): Judgement;
   protected abstract readThread(tid: number): string;
   protected abstract writeThread(tid: number, value: string): void;
-  protected abstract heirs(written: string, original: string): Heirs;
+  protected abstract heirs(written: string): Heirs;
 
   /** Why hostd may not change threads, where it is to. */
   protected denied(): string | undefined {
@@ -53,7 +53,7 @@ export abstract class TaskGuard implements Guard {
   }
 
   restoreHeirs(target: Target, written: string, original: string, claimed: Iterable<Target>): number {
-    const where = this.heirs(written, original);
+    const where = this.heirs(written);
     if (target.type !== 'task' || where === 'none') return 0;
     const claims = new Map<number, Target>();
     for (const other of claimed) if (other.type === 'task') claims.set(other.tid, other);

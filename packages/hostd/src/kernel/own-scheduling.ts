@@ -1,3 +1,4 @@
+import { getPriority } from 'node:os';
 import { allowedCpus, setAllowedCpus } from './affinity.ts';
 import { isNormal, schedGetAttr, schedSetAttr } from './sched-attr.ts';
 import { ownThreads } from './threads.ts';
@@ -52,7 +53,7 @@ export interface Scheduling {
 }
 
 export function ownScheduling(): Scheduling {
-  return { nice: schedGetAttr(0).nice, cpus: allowedCpus(0) };
+  return { nice: getPriority(), cpus: allowedCpus(0) };
 }
 
 /** For a child of a process that has changed its own: gives all threads of this one what it had before, as far as it may. */
