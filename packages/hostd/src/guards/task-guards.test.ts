@@ -101,17 +101,17 @@ test.each(Object.keys(OWN) as (keyof typeof OWN)[])(
 
 test.skipIf(!eevdf)('hostd’s own slice is not taken for the usual one', async () => {
   const writer = new KernelWriter();
-  const own = schedGetAttr(0);
+  const own = schedGetAttr(process.pid);
   const before = schedGetAttr(sleeper.task.tid);
-  schedSetAttr(writer, 0, { ...own, runtime: 100_000 });
+  schedSetAttr(writer, process.pid, { ...own, runtime: 100_000 });
   try {
     const hold = (await guardsOf({ scheduler: 'auto' })).arm(window());
     expect(schedGetAttr(sleeper.task.tid)).toMatchObject({ runtime: 300_013, flags: RESET_ON_FORK });
     guards?.release(hold);
     expect(schedGetAttr(sleeper.task.tid)).toEqual(before);
-    expect(schedGetAttr(0)).toEqual({ ...own, runtime: 100_000 });
+    expect(schedGetAttr(process.pid)).toEqual({ ...own, runtime: 100_000 });
   } finally {
-    schedSetAttr(writer, 0, { ...own, runtime: 0 });
+    schedSetAttr(writer, process.pid, { ...own, runtime: 0 });
   }
 });
 

@@ -37,12 +37,13 @@ export function yieldToWoken(): void {
  * depends on how many CPUs are online. 0: the kernel has none to ask for.
  */
 export function defaultSlice(): number {
-  const now = schedGetAttr(0);
-  if (!isNormal(now)) return now.runtime;
+  const { pid } = process;
+  const now = schedGetAttr(pid);
+  if (now.runtime === 0 || !isNormal(now)) return now.runtime;
   const writer = new KernelWriter();
-  schedSetAttr(writer, 0, { ...now, runtime: 0 });
-  const { runtime } = schedGetAttr(0);
-  if (runtime !== now.runtime) schedSetAttr(writer, 0, now);
+  schedSetAttr(writer, pid, { ...now, runtime: 0 });
+  const { runtime } = schedGetAttr(pid);
+  if (runtime !== now.runtime) schedSetAttr(writer, pid, now);
   return runtime;
 }
 
