@@ -77,16 +77,19 @@ describe('twenty steps at once in one process, each with a cause of its own', { 
   });
 
   // Neither has what the other was planted, also where everybody waits for a CPU.
-  const swaps: [Cause[], Cause, Cause][] = [
-    [TWENTY, 'major_faults', 'busy_loop'],
-    [POOL, 'pool_zip', 'idle'],
+  const swaps: { list: Cause[]; one: Cause; other: Cause }[] = [
+    { list: TWENTY, one: 'major_faults', other: 'busy_loop' },
+    { list: POOL, one: 'pool_zip', other: 'idle' },
   ];
-  it.for(swaps)('are found out when two have been swapped', async ([list, one, other], context) => {
-    context.skip(whyNot() !== undefined, whyNot());
-    const causes = shuffled(list);
-    const { plan, result } = await run(causes, [causes.indexOf(one), causes.indexOf(other)]);
-    const found = flaws(result);
-    for (const index of plan.swap ?? [])
-      expect(found).toContainEqual(expect.stringMatching(new RegExp(`^${plan.labels[index]}.*planted`)));
-  });
+  it.for(swaps)(
+    'are found out when $one and $other have been swapped',
+    async ({ list, one, other }, context) => {
+      context.skip(whyNot() !== undefined, whyNot());
+      const causes = shuffled(list);
+      const { plan, result } = await run(causes, [causes.indexOf(one), causes.indexOf(other)]);
+      const found = flaws(result);
+      for (const index of plan.swap ?? [])
+        expect(found).toContainEqual(expect.stringMatching(new RegExp(`^${plan.labels[index]}.*planted`)));
+    },
+  );
 });
