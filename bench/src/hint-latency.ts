@@ -57,9 +57,9 @@ export const hintLatency: Bench = {
     const directory = mkdtempSync(join(tmpdir(), 'prewake-bench-'));
     const sinkPath = join(directory, 'sink.sock');
     const sink = spawn(process.execPath, [sinkEntry, sinkPath], { stdio: ['ignore', 'pipe', 'inherit'] });
-    // No holdout and a budget that never ends: what is measured is the way, not the decision.
+    // All may be armed, no holdout, and a budget that never ends: what is measured is the way, not the decision.
     const hostd = await HostdProcess.startArming(
-      `policy: { holdout: 0, activeWindowMs: 0, leadUs: ${LEAD_US} }\n${UNLIMITED_BUDGET}${IDLE_GUARD_ONLY}`,
+      `policy: { armedShare: 1, holdout: 0, activeWindowMs: 0, leadUs: ${LEAD_US} }\n${UNLIMITED_BUDGET}${IDLE_GUARD_ONLY}`,
     ).catch((error) => {
       sink.kill();
       rmSync(directory, { recursive: true, force: true });

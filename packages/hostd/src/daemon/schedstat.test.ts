@@ -22,6 +22,8 @@ await client.frame('welcome');
 const id = stepId();
 client.send(step(id));
 await client.sync();
+// hostd has read the counters for the step once it answers a later turn.
+await client.sync();
 const begun = waited();
 const { user, system } = process.cpuUsage();
 for (;;) {

@@ -142,11 +142,17 @@ describe.skipIf(missing !== undefined)(`the BPF recorder${missing ? ` (${missing
     family.records = new Collector();
     family.drain = () => family.records.drain(recorder);
 
-    /** Who has slices from now on; all of the family sleep and wake meanwhile. */
-    async function recorded(): Promise<Set<number>> {
+    /** Who has slices from now on, once those have; all of the family sleep and wake meanwhile. */
+    async function recorded(...those: number[]): Promise<Set<number>> {
       new Collector().drain(recorder);
-      await sleeper?.sleep(5);
-      return new Set(new Collector().drain(recorder).slices.map((slice) => slice.tgid));
+      const seen = new Set<number>();
+      const all = async () => {
+        await sleeper?.sleep(5);
+        for (const { tgid } of new Collector().drain(recorder).slices) seen.add(tgid);
+        return those.every((pid) => seen.has(pid));
+      };
+      await expect.poll(all).toBe(true);
+      return seen;
     }
 
     afterEach(() => {
@@ -156,9 +162,9 @@ describe.skipIf(missing !== undefined)(`the BPF recorder${missing ? ` (${missing
 
     it('goes on with it and its children when the parent is not tracked any more', async () => {
       const { parent, child, grandchild } = await family();
-      expect(await recorded()).toEqual(new Set([parent, child, grandchild]));
+      expect(await recorded(parent, child, grandchild)).toEqual(new Set([parent, child, grandchild]));
       recorder.untrack(parent);
-      expect(await recorded()).toEqual(new Set([child, grandchild]));
+      expect(await recorded(child, grandchild)).toEqual(new Set([child, grandchild]));
       recorder.untrack(child);
       expect(await recorded()).toEqual(new Set());
     });
@@ -166,7 +172,7 @@ describe.skipIf(missing !== undefined)(`the BPF recorder${missing ? ` (${missing
     it('goes on with it as the child of its parent when it is not tracked any more itself', async () => {
       const { parent, child, grandchild } = await family();
       recorder.untrack(child);
-      expect(await recorded()).toEqual(new Set([parent, child, grandchild]));
+      expect(await recorded(parent, child, grandchild)).toEqual(new Set([parent, child, grandchild]));
       recorder.untrack(parent);
       expect(await recorded()).toEqual(new Set());
     });
