@@ -79,6 +79,8 @@ export class Session implements Claimant {
   readonly openWaits = new Map<number, WaitFrame>();
   readonly counters = { frames: 0, steps: 0, waits: 0, errors: 0 };
   readonly #pool = new Map<number, Micros>();
+  /** Of what is being read. */
+  readonly #opened: (StepFrame | WaitFrame)[] = [];
   readonly #threads = new Map<number, { tgid: number; tid: number; startTime: string } | undefined>();
   readonly #stream: Socket;
   readonly #splitter = new LineSplitter();
@@ -206,6 +208,9 @@ export class Session implements Claimant {
       return !this.#closed;
     });
     if (error) this.#refuse(error);
+    // Not before: a hint among them has a deadline.
+    for (const frame of this.#opened) keepOnly(frame.type === 'step' ? STEP_FIELDS : WAIT_FIELDS, frame);
+    this.#opened.length = 0;
     this.flush();
     if (chunk.length < READ_BYTES || this.#closed) return true;
     // libuv would read on up to 32 times before it looks at any other connection.
@@ -229,8 +234,8 @@ export class Session implements Claimant {
       case 'step': {
         if (this.openSteps.has(frame.id)) return flawed('PREWAKE_DUPLICATE_ID', `step ${frame.id} is open`);
         if (this.openSteps.size >= this.#limits.openSteps) return tooMany('steps', this.#limits.openSteps);
-        keepOnly(STEP_FIELDS, frame);
         this.openSteps.set(frame.id, frame);
+        this.#opened.push(frame);
         this.counters.steps++;
         return undefined;
       }
@@ -241,7 +246,7 @@ export class Session implements Claimant {
         if (!step) return unknownStep(frame.step);
         if (this.openWaits.has(frame.id)) return flawed('PREWAKE_DUPLICATE_ID', `wait ${frame.id} is open`);
         if (this.openWaits.size >= this.#limits.openWaits) return tooMany('waits', this.#limits.openWaits);
-        keepOnly(WAIT_FIELDS, frame);
+        this.#opened.push(frame);
         frame.step = step.id; // One string for all waits of a step.
         this.openWaits.set(frame.id, frame);
         this.counters.waits++;
