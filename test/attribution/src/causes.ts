@@ -1,15 +1,29 @@
 import { spawn } from 'node:child_process';
 import { pbkdf2 } from 'node:crypto';
-import { closeSync, openSync, read as readAsync, readFileSync, readSync } from 'node:fs';
+import {
+  closeSync,
+  openSync,
+  read as readAsync,
+  readdir,
+  readdirSync,
+  readFileSync,
+  readSync,
+  stat,
+  statSync,
+} from 'node:fs';
+import { join } from 'node:path';
 import { setImmediate as turn, setTimeout as wait } from 'node:timers/promises';
 import { gzip } from 'node:zlib';
-import { forgetPages, mapFile, setTimerSlack } from './mapping.ts';
+import { forgetPages, type Mapping, mapFile, mapFresh, setTimerSlack } from './mapping.ts';
+import { Pieces } from './pieces.ts';
 import type { Cause, Plan, Truth } from './plan.ts';
 import { account, now } from './witness.ts';
 
 type Told = Omit<Truth, 'label' | 'cause'>;
 
 const PAGE = 4096;
+/** Names of a folder that are asked for in one turn. */
+const PIECE = 32;
 
 /** Each cause does its work in pieces, with turns of the event loop between them in which the other steps run. */
 export const causes: Record<Cause, (plan: Plan, index: number) => Promise<Told>> = {
@@ -31,21 +45,47 @@ export const causes: Record<Cause, (plan: Plan, index: number) => Promise<Told>>
 
   async major_faults(plan, index) {
     const path = plan.files[index] as string;
-    forgetPages(path);
     const pages = 256;
-    const file = mapFile(path, pages * PAGE);
-    const sections: [number, number][] = [];
-    let majorFaults = 0;
-    for (let page = 0; page < pages; page += 16) {
-      const before = account();
-      for (let i = page; i < page + 16; i++) file.touch(i * PAGE);
-      const after = account();
-      sections.push([before.at, after.at]);
-      majorFaults += after.majorFaults - before.majorFaults;
-      await turn();
-    }
-    file.unmap();
-    return { ns: {}, sections, majorFaults };
+    const pieces = new Pieces();
+    let file: Mapping | undefined;
+    await pieces.run(() => {
+      forgetPages(path);
+      file = mapFile(path, pages * PAGE);
+    }, 2);
+    for (let page = 0; page < pages; page += 16)
+      await pieces.run(() => {
+        for (let i = page; i < page + 16; i++) file?.touch(i * PAGE);
+      });
+    file?.unmap();
+    return pieces.truth();
+  },
+
+  async minor_faults(_, index) {
+    const pages = 4096 * (1 + amount(index));
+    const memory = mapFresh(pages * PAGE);
+    const pieces = new Pieces();
+    for (let page = 0; page < pages; page += 256)
+      await pieces.run(() => {
+        for (let i = page; i < page + 256; i++) memory.touch(i * PAGE);
+      });
+    memory.unmap();
+    return pieces.truth();
+  },
+
+  async directory_walk(plan, index) {
+    const pieces = new Pieces();
+    for (let walk = 0; walk < amount(index); walk++)
+      for (const { folder, names } of tree(plan, index)) {
+        // Opened, and read until there is no more.
+        await pieces.run(() => readdirSync(folder), 3);
+        for (let i = 0; i < names.length; i += PIECE) {
+          const some = names.slice(i, i + PIECE);
+          await pieces.run(() => {
+            for (const name of some) statSync(join(folder, name));
+          }, some.length);
+        }
+      }
+    return pieces.truth();
   },
 
   async beside_hog(plan) {
@@ -88,6 +128,24 @@ export const causes: Record<Cause, (plan: Plan, index: number) => Promise<Told>>
     return { ns: {}, sections };
   },
 
+  async pool_walk(plan, index) {
+    const sections: [number, number][] = [];
+    let vfsCalls = 0;
+    let vfs = 0;
+    for (const { folder, names } of tree(plan, index)) {
+      const from = now();
+      await pooled<string[]>(sections, (done) => readdir(folder, done));
+      for (let i = 0; i < names.length; i += PIECE) {
+        const some = names.slice(i, i + PIECE);
+        const all = some.map((name) => pooled(sections, (done) => stat(join(folder, name), done)));
+        await Promise.all(all);
+      }
+      vfsCalls += 3 + names.length;
+      vfs += now() - from;
+    }
+    return { ns: {}, sections, vfsCalls, within: { vfs } };
+  },
+
   async pool_zip(plan, index) {
     const text = readFileSync(plan.files[index] as string).toString('hex');
     const sections: [number, number][] = [];
@@ -103,23 +161,28 @@ export const causes: Record<Cause, (plan: Plan, index: number) => Promise<Told>>
   },
 
   async busy_loop() {
-    let cpuNs = 0;
-    for (let i = 0; i < 10; i++) {
-      const before = account();
-      let after = before;
-      while (after.cpuNs - before.cpuNs < 5e6) after = account();
-      cpuNs += after.cpuNs - before.cpuNs;
-      await turn();
-    }
-    return { ns: {}, cpuNs };
+    const pieces = new Pieces();
+    for (let i = 0; i < 10; i++)
+      await pieces.run(() => {
+        const before = account();
+        while (account().cpuNs - before.cpuNs < 5e6);
+      });
+    return { ...pieces.truth(), cpuNs: pieces.cpuNs };
   },
 
   /** Open all the while, and nothing of what goes on around it is its own. */
   async idle() {
     await wait(300);
-    return { ns: { block: 0, throttled: 0 }, mostCpuNs: 0 };
+    const none = { vfs: 0, page_fault: 0 };
+    return { ns: { block: 0, throttled: 0 }, vfsCalls: 0, majorFaults: 0, within: none, mostCpuNs: 0 };
   },
 };
+
+/** Not all of the same cause have the same: who has whose can be told. */
+const amount = (index: number) => 1 + (index % 3);
+
+/** The folders of a step, with the names in them: how they were found is no work of any piece. */
+const tree = (plan: Plan, index: number) => plan.trees[index] as NonNullable<Plan['trees'][number]>;
 
 /** Makes a request to the pool, and notes when it was outstanding. */
 function pooled<T>(

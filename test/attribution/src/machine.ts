@@ -1,11 +1,11 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import { existsSync, mkdirSync, mkdtempSync, rmdirSync, rmSync, writeFileSync } from 'node:fs';
-import { availableParallelism, tmpdir } from 'node:os';
+import { availableParallelism, constants, setPriority, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { launcher, launcherFlags } from '@prewake/hostd/internal';
-import { type AgentResult, type Cause, type Plan, POOLED, type Truth } from './plan.ts';
+import { type AgentResult, type Cause, PAYERS, type Plan, POOLED, type Truth } from './plan.ts';
 import { type Seen, type Stretch, ThreadWitness } from './thread-witness.ts';
 
 const CGROUP_CPU = '/sys/fs/cgroup/cpu';
@@ -18,6 +18,10 @@ const FILE_BYTES: Partial<Record<Cause, number>> = {
 };
 
 const agentMain = fileURLToPath(new URL('../dist/agent.js', import.meta.url));
+
+/** Of the folders that a step walks. */
+const FOLDERS = 3;
+const FILES = 96;
 
 /** hostd, a CPU hog, cold files and groups with quotas: all that the causes need. Undone by `close()`. */
 export class Machine {
@@ -33,14 +37,13 @@ export class Machine {
     return existsSync(join(CGROUP_CPU, 'cpu.cfs_quota_us'));
   }
 
-  async start(): Promise<void> {
-    // Ends with this process, however that ends.
-    const onItsCpu = ['--pdeathsig', 'KILL', 'taskset', '-c', String(this.hogCpu)];
-    const hog = spawn('setpriv', [...onItsCpu, 'perl', '-e', '1 while 1'], { stdio: 'ignore' });
-    this.#children.push(hog);
+  /** @param crowded one slow CPU does everything: without a hog, and hostd goes first, or frames come to it too late */
+  async start({ crowded = false } = {}): Promise<void> {
+    if (!crowded) this.#startHog();
     const args = [...launcherFlags(), launcher, 'hostd', '--dry-run', '--socket', this.socket];
     const hostd = spawn(process.execPath, args, { stdio: ['ignore', 'ignore', 'pipe'] });
     this.#children.push(hostd);
+    if (crowded) setPriority(hostd.pid as number, constants.priority.PRIORITY_HIGH);
     await new Promise<void>((resolve, reject) => {
       hostd.stderr.on('data', (chunk) => {
         this.log += chunk;
@@ -50,26 +53,48 @@ export class Machine {
     });
   }
 
-  plan(causes: Cause[], swap?: [number, number]): Plan {
+  #startHog(): void {
+    // Ends with this process, however that ends.
+    const onItsCpu = ['--pdeathsig', 'KILL', 'taskset', '-c', String(this.hogCpu)];
+    const hog = spawn('setpriv', [...onItsCpu, 'perl', '-e', '1 while 1'], { stdio: 'ignore' });
+    this.#children.push(hog);
+  }
+
+  /** @param cold a file that no cache holds, where one that is made here would stay in it */
+  plan(causes: Cause[], swap?: [number, number], cold?: string): Plan {
     const files = causes.map((cause, i) => {
+      if (cold !== undefined) return cold;
       const path = join(this.#directory, `file${i}`);
       const bytes = FILE_BYTES[cause];
       if (bytes) writeFileSync(path, randomBytes(bytes), { flush: true });
       return path;
     });
     const groups: Plan['groups'] = {};
+    const trees: Plan['trees'] = {};
     causes.forEach((cause, i) => {
       if (cause === 'quota') groups[i] = this.#group(i);
+      if ((PAYERS.vfs as readonly Cause[]).includes(cause)) trees[i] = this.#tree(i);
     });
     return {
       socket: this.socket,
       labels: causes.map(() => `step_${randomBytes(4).toString('hex')}`),
       causes,
       files,
+      trees,
       groups,
       hogCpu: this.hogCpu,
       ...(swap && { swap }),
     };
+  }
+
+  #tree(index: number): { folder: string; names: string[] }[] {
+    return Array.from({ length: FOLDERS }, (_, i) => {
+      const folder = join(this.#directory, `tree${index}`, `folder${i}`);
+      mkdirSync(folder, { recursive: true });
+      const names = Array.from({ length: FILES }, (_, file) => `file${file}`);
+      for (const name of names) writeFileSync(join(folder, name), '');
+      return { folder, names };
+    });
   }
 
   /** A group that may run 4 of every 20 ms. */
@@ -84,6 +109,32 @@ export class Machine {
 
   /** Runs the agent, with a witness beside it. Undefined where the witness lost something. */
   async run(plan: Plan): Promise<AgentResult | undefined> {
+    const { pid, go } = await this.#agent(plan);
+    const witness = await ThreadWitness.watch(pid);
+    const result = await go();
+    const seen = await witness.stop();
+    if (!seen) return undefined;
+    // The pool's requests keep nobody else from the main thread.
+    const planted = result.truths.flatMap(({ cause, sections }) =>
+      POOLED.includes(cause) ? [] : (sections ?? []),
+    );
+    const main = seen.sleeps.filter(({ tid }) => tid === pid);
+    result.mainBlockNs = total(main) - sleptIn(planted, main);
+    for (const truth of result.truths) {
+      if (POOLED.includes(truth.cause)) poolTruth(truth, result.truths, seen);
+      else if (truth.sections) truth.ns.block = sleptIn(truth.sections, main);
+    }
+    return result;
+  }
+
+  /** Runs the agent without a witness: with what its steps know by themselves. */
+  async runAlone(plan: Plan): Promise<AgentResult> {
+    const { go } = await this.#agent(plan);
+    return go();
+  }
+
+  /** The agent, about to begin. */
+  async #agent(plan: Plan): Promise<{ pid: number; go: () => Promise<AgentResult> }> {
     // Away from the hog: what is planted shall be most of what there is.
     const args = ['-c', '0', process.execPath, agentMain, JSON.stringify(plan)];
     const agent = spawn('taskset', args, { stdio: ['pipe', 'pipe', 'inherit'] });
@@ -98,23 +149,12 @@ export class Machine {
     });
     const ended = new Promise((resolve) => agent.once('close', resolve));
     await ready;
-    const witness = await ThreadWitness.watch(agent.pid as number);
-    agent.stdin.end('go\n');
-    await ended;
-    const seen = await witness.stop();
-    if (!seen) return undefined;
-    const result: AgentResult = JSON.parse(text.slice(text.indexOf('\n')));
-    // The pool's requests keep nobody else from the main thread.
-    const planted = result.truths.flatMap(({ cause, sections }) =>
-      POOLED.includes(cause) ? [] : (sections ?? []),
-    );
-    const main = seen.sleeps.filter(({ tid }) => tid === agent.pid);
-    result.mainBlockNs = total(main) - sleptIn(planted, main);
-    for (const truth of result.truths) {
-      if (POOLED.includes(truth.cause)) poolTruth(truth, result.truths, seen);
-      else if (truth.sections) truth.ns.block = sleptIn(truth.sections, main);
-    }
-    return result;
+    const go = async () => {
+      agent.stdin.end('go\n');
+      await ended;
+      return JSON.parse(text.slice(text.indexOf('\n'))) as AgentResult;
+    };
+    return { pid: agent.pid as number, go };
   }
 
   async close(): Promise<void> {

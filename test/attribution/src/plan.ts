@@ -14,17 +14,31 @@ export const CLASSES = {
 
 export type CauseClass = keyof typeof CLASSES;
 
+/**
+ * Kinds of time that no step can measure by itself, with the causes that pay it: how long the code took that does is
+ * known, and how often it did.
+ */
+export const PAYERS = {
+  vfs: ['directory_walk', 'pool_walk'],
+  page_fault: ['minor_faults', 'major_faults'],
+} as const satisfies Record<string, readonly Cause[]>;
+
+export type Paid = keyof typeof PAYERS;
+
 /** Causes whose work libuv's thread pool does. */
-export const POOLED: readonly Cause[] = ['pool_read', 'pool_zip', 'pool_hash'];
+export const POOLED: readonly Cause[] = ['pool_read', 'pool_walk', 'pool_zip', 'pool_hash'];
 
 export type Cause =
   | 'cold_read'
   | 'major_faults'
+  | 'minor_faults'
+  | 'directory_walk'
   | 'beside_hog'
   | 'grandchild_beside_hog'
   | 'quota'
   | 'timer_slack'
   | 'pool_read'
+  | 'pool_walk'
   | 'pool_zip'
   | 'pool_hash'
   | 'busy_loop'
@@ -40,6 +54,8 @@ export interface Plan {
   swap?: [number, number];
   /** For each step a file of its own, out of the page cache. */
   files: string[];
+  /** For each step that walks, folders and the names in them. */
+  trees: Record<number, { folder: string; names: string[] }[]>;
   /** For each step with a quota, the control file that moves a process there, and its cpu.stat. */
   groups: Record<number, { tasks: string; stat: string }>;
   hogCpu: number;
@@ -60,7 +76,12 @@ export interface Truth {
    * [from, to], nanoseconds of CLOCK_MONOTONIC.
    */
   sections?: [from: number, to: number][];
+  /** The least number of its calls of the VFS: opens, stats, reads of folders. */
+  vfsCalls?: number;
+  minorFaults?: number;
   majorFaults?: number;
+  /** How long its code was in what may pay that, by its own clock. */
+  within?: Partial<Record<Paid, number>>;
   /** The least that it ran, and where that was measured the most. */
   cpuNs?: number;
   mostCpuNs?: number;

@@ -12,6 +12,7 @@ export interface Account {
   at: number;
   cpuNs: number;
   queueNs: number;
+  minorFaults: number;
   majorFaults: number;
 }
 
@@ -35,6 +36,7 @@ export function account(): Account {
     cpuNs: Number(time[0]) * 1e9 + Number(time[1]),
     queueNs,
     // struct rusage: two timevals, then ru_maxrss, ixrss, idrss, isrss, minflt, majflt.
+    minorFaults: Number(usage[8]),
     majorFaults: Number(usage[9]),
   };
 }

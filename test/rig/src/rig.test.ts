@@ -6,6 +6,7 @@ import { checks as kill } from './guest/kill.ts';
 import { checks as leases } from './guest/leases.ts';
 import { checks as shared } from './guest/shared.ts';
 import { checks as smoke } from './guest/smoke.ts';
+import { checks as steps } from './guest/steps.ts';
 import { checks as suspend } from './guest/suspend.ts';
 import { guestSuite } from './host/guest-suite.ts';
 
@@ -27,6 +28,7 @@ guestSuite(
     ['shared', shared],
     ['bpf', bpf],
     ['bpf-witness', bpfWitness],
+    ['steps', steps],
     ['suspend', suspend],
   ],
   { acpi: 'shared', timeoutS: 400 },

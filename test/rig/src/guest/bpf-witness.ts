@@ -1,8 +1,6 @@
 // The recorder on a kernel that has fentry, kprobes, cpufreq and idle states, beside an independent witness: bpftrace,
 // which counts and times the same between the same two forks.
 import assert from 'node:assert/strict';
-import { existsSync } from 'node:fs';
-import { join } from 'node:path';
 import { Collector } from '../../../../packages/hostd/dist/kernel/bpf/collector.js';
 import { openRecorder } from '../../../../packages/hostd/dist/kernel/bpf/index.js';
 import { Sleeper } from '../../../../packages/hostd/dist/kernel/bpf/sleeper.js';
@@ -13,7 +11,7 @@ import { setAffinity } from './affinity.ts';
 import { witnessScript } from './bpf-witness-script.ts';
 import { COLD_NAMES, MAJOR_FAULTS, MARK, MINOR_FAULTS, majorFaults } from './bpf-work.ts';
 import type { CheckSet } from './check.ts';
-import { CPU_DIR, lowestFrequency, read, write } from './machine.ts';
+import { CPU_DIR, largeFile, lowestFrequency, read, write } from './machine.ts';
 
 const ATTEMPTS = 3;
 const CALLS = ['fault', 'open', 'stat', 'readdir', 'lookup'] as const;
@@ -74,14 +72,6 @@ async function hear(withhold: ReadonlySet<string>, look: (recorder: Recorder) =>
     recorder.close();
     await child.end();
   }
-}
-
-/** One that nothing in the guest runs, but the host does. */
-function largeFile(): string {
-  const folders = (process.env.PATH ?? '').split(':');
-  const file = folders.map((folder) => join(folder, 'qemu-system-x86_64')).find((path) => existsSync(path));
-  assert.ok(file !== undefined, 'QEMU is among the host\u2019s programs');
-  return file;
 }
 
 /** Minor and major faults: fields 10 and 12 of /proc/PID/stat. */

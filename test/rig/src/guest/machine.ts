@@ -1,6 +1,7 @@
 // What the guest's controls read, and a load that makes a CPU sleep and wake.
+import assert from 'node:assert/strict';
 import { type ChildProcess, spawn } from 'node:child_process';
-import { closeSync, openSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
+import { closeSync, existsSync, openSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { eventually } from './eventually.ts';
 
@@ -17,6 +18,14 @@ export function read(path: string): string {
 
 export function write(path: string, value: string): void {
   writeFileSync(path, value);
+}
+
+/** A file that nothing in the guest runs, but the host does. */
+export function largeFile(): string {
+  const folders = (process.env.PATH ?? '').split(':');
+  const file = folders.map((folder) => join(folder, 'qemu-system-x86_64')).find((path) => existsSync(path));
+  assert.ok(file !== undefined, 'QEMU is among the host\u2019s programs');
+  return file;
 }
 
 /** How often each idle state of a CPU was entered so far, shallowest first. */
