@@ -16,7 +16,7 @@ const CAUSES: Cause[] = [
   'idle',
 ];
 const KINDS = ['vfs', 'page_fault'] as const;
-const TRIES = 3;
+const TRIES = 5;
 
 /** hostd takes seconds to load its programs here: one for all runs. */
 let machine: Machine | undefined;
