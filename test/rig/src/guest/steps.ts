@@ -16,7 +16,8 @@ const CAUSES: Cause[] = [
   'idle',
 ];
 const KINDS = ['vfs', 'page_fault'] as const;
-const TRIES = 5;
+/** One takes some ten seconds. */
+const TRIES = 10;
 
 /** hostd takes seconds to load its programs here: one for all runs. */
 let machine: Machine | undefined;
