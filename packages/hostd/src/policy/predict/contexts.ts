@@ -33,16 +33,16 @@ export interface Subject {
 
 /** What of a context key is left to its value, bits. Keys stay exact integers: 4 + 20 + 24 bits. */
 const VALUE = 2 ** 24;
-const OWNER = 2 ** 20;
+export const OWNER = 2 ** 20;
 
 export function contextKeys(subject: Subject, history: SessionHistory): ContextKeys {
   const { classId, tokens } = subject;
   const { lastClass, lastFamily } = history;
   const growth = tokens - history.lastTokens;
-  const step = Number.isNaN(tokens) ? Number.NaN : octave(growth, 1);
+  const step = Number.isNaN(tokens) ? Number.NaN : octave(growth, Math.log2(growth), 1);
   const recent = history.recent(classId);
   const last = recent ? Math.round(recent[0] as number) : 63;
-  const path = mix(mix(lastFamily, history.familyBefore), octave(history.lastUs, 0.5));
+  const path = mix(mix(lastFamily, history.familyBefore), octave(history.lastUs, history.lastLog, 0.5));
   return [
     key(0, classId, subject.sessionId),
     key(1, classId, lastClass),
@@ -56,9 +56,9 @@ export function contextKeys(subject: Subject, history: SessionHistory): ContextK
 
 /** The contexts by which the mixture is corrected, of the kind: how long another kind's wait just before took, and which it was. */
 export function correctionKeys({ kindId }: Subject, history: SessionHistory): CorrectionKeys {
-  const { lastKind, lastClass, lastUs } = history;
+  const { lastKind, lastClass, lastLog, lastUs } = history;
   // A parallel wait of the same kind says little, and may not have ended yet where a trace lists it so.
-  const length = lastKind === kindId ? Number.NaN : key(0, kindId, octave(lastUs, 2));
+  const length = lastKind === kindId ? Number.NaN : key(0, kindId, octave(lastUs, lastLog, 2));
   return [length, key(1, kindId, lastClass)];
 }
 
@@ -95,14 +95,15 @@ function contextOf(key: number): number {
   return Math.floor(key / VALUE / OWNER);
 }
 
+/** @param owner below {@link OWNER}, as all ids are; and `value` below {@link VALUE}: no remainder is taken, it is dear */
 function key(context: number, owner: number, value: number): number {
-  return (context * OWNER + (owner % OWNER)) * VALUE + (value % VALUE);
+  return (context * OWNER + owner) * VALUE + value;
 }
 
-/** Octaves of a positive number in steps, 0 where it is not positive, 63 where it is not known. */
-function octave(value: Micros, steps: number): number {
+/** Octaves of a positive number, whose log2 is given, in steps: 0 where it is not positive, 63 where it is not known. */
+function octave(value: Micros, log: number, steps: number): number {
   if (Number.isNaN(value)) return 63;
-  return value >= 1 ? 1 + Math.min(61, Math.round(Math.log2(value) * steps)) : 0;
+  return value >= 1 ? 1 + Math.min(61, Math.round(log * steps)) : 0;
 }
 
 function mix(a: number, b: number): number {

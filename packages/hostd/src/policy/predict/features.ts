@@ -14,7 +14,7 @@ export function features(
   classMean: number,
 ): number[] {
   const recent = history.recent(wait.classId);
-  const { lastUs, lastTokenWaitUs } = history;
+  const { lastLog, lastUs, lastTokenWaitUs } = history;
   const growth = wait.tokens - history.lastTokens;
   // What a session does not know yet is taken to be as the class is: nothing else would be extrapolated.
   return [
@@ -25,10 +25,10 @@ export function features(
     wait.tokens > 0 ? Math.log2(wait.tokens) - 14 : 0,
     growth > 0 ? Math.log2(growth + 50) - 9 : 0,
     growth > 0 ? 0 : 1,
-    lastUs > 0 ? Math.log2(lastUs) - 17 : 0,
+    lastUs > 0 ? lastLog - 17 : 0,
     (lastTokenWaitUs > 0 ? Math.log2(lastTokenWaitUs) : classMean) - 21,
     classMean - MIDDLE,
-    history.lastKind !== wait.kindId && lastUs > 0 ? Math.log2(lastUs) - 16 : 0,
+    history.lastKind !== wait.kindId && lastUs > 0 ? lastLog - 16 : 0,
     growth > MANY_TOKENS ? Math.log2(growth / MANY_TOKENS) : 0,
   ];
 }

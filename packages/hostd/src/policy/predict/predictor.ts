@@ -120,8 +120,7 @@ export class Predictor {
       this.#experts[e] = slot;
       if (slot && e >= FIRST_WIDE) ofKind += (common[e] as number) + (own[e] as number);
     }
-    blend(base, kind.logHazards, ofKind, out);
-    if (ofRegression !== 0) addAll(out, this.#regression, ofRegression);
+    blend(base, kind.logHazards, ofKind, this.#regression, ofRegression, out);
     for (let e = 0; e < keys.length; e++) {
       const slot = this.#experts[e];
       if (slot) add(out, slot, ((common[e] as number) + (own[e] as number)) * STEP);
@@ -323,14 +322,18 @@ function decayOf(expert: number): number {
   return expert === SESSION_CONTEXT ? SESSION_DECAY : DECAY;
 }
 
-/** Writes what lies between two, `part` of the way to the second. */
-function blend(one: Float32Array, other: Float32Array, part: number, out: Float64Array): void {
+/** Writes what lies between two, `part` of the way to the second, and of a third so much on top. */
+function blend(
+  one: Float32Array,
+  other: Float32Array,
+  part: number,
+  third: Float64Array,
+  weight: number,
+  out: Float64Array,
+): void {
   const rest = 1 - part;
-  for (let b = 0; b < BINS; b++) out[b] = rest * (one[b] as number) + part * (other[b] as number);
-}
-
-function addAll(out: Float64Array, other: Float64Array, weight: number): void {
-  for (let b = 0; b < BINS; b++) out[b] = (out[b] as number) + weight * (other[b] as number);
+  for (let b = 0; b < BINS; b++)
+    out[b] = rest * (one[b] as number) + part * (other[b] as number) + weight * (third[b] as number);
 }
 
 function add(out: Float64Array, { deviation, histogram }: Slot, weight: number): void {

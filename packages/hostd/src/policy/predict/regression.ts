@@ -40,7 +40,7 @@ export class Regression {
   /** Log hazards a bin, at an error of 0 in the middle. */
   #logHazards = new Float64Array(BINS + 1);
   /** The same with BINS more on either side, so that a shift needs no bounds. */
-  #shiftable = new Float64Array(3 * BINS + 2);
+  #shiftable = new Float32Array(3 * BINS + 2);
   #gain: Float64Array;
   #density = newDensity();
   events = 0;

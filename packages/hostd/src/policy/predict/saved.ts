@@ -1,6 +1,6 @@
 import { decodeCounts, encodeCounts } from '../encoding.ts';
 import { newClass, newKind } from './classes.ts';
-import { isSessionKey, kindWide, ownerOf } from './contexts.ts';
+import { isSessionKey, kindWide, OWNER, ownerOf } from './contexts.ts';
 import { FEATURES } from './features.ts';
 import { BINS } from './grid.ts';
 import { type Density, type Histogram, logHazards, newDensity } from './histogram.ts';
@@ -75,11 +75,11 @@ export function savePredictor(predictor: Predictor): SavedPredictor {
  */
 export function restorePredictor(predictor: Predictor, saved: SavedPredictor): void {
   if (saved.bins !== BINS || saved.experts !== EXPERTS) throw new RangeError('another grid');
-  predictor.nextId = integer(saved.nextId);
+  predictor.nextId = id(saved.nextId);
   const kinds = new Map<number, Density>();
   const kindsByName = new Map<string, Density>();
   for (const entry of saved.kinds) {
-    const kind = newKind(integer(entry.id), text(entry.name), EXPERTS, FEATURES);
+    const kind = newKind(id(entry.id), text(entry.name), EXPERTS, FEATURES);
     restoreHistogram(kind.histogram, entry.histogram);
     kind.weights.restore(entry.weights);
     restoreRegression(kind.regression, entry.regression);
@@ -90,7 +90,7 @@ export function restorePredictor(predictor: Predictor, saved: SavedPredictor): v
   }
   const classes = new Map<number, Density>();
   for (const entry of saved.classes) {
-    const cls = newClass(integer(entry.id), text(entry.kind), text(entry.key), EXPERTS, predictor.rows);
+    const cls = newClass(id(entry.id), text(entry.kind), text(entry.key), EXPERTS, predictor.rows);
     restoreHistogram(cls.histogram, entry.histogram);
     cls.weights.restore(entry.weights);
     cls.meanLog = entry.meanLog === null ? Number.NaN : finite(entry.meanLog);
@@ -152,6 +152,11 @@ export function finite(value: unknown): number {
 
 function integer(value: unknown): number {
   if (!Number.isSafeInteger(value) || (value as number) < 0) throw new TypeError(`${value} is no id`);
+  return value as number;
+}
+
+function id(value: unknown): number {
+  if (integer(value) >= OWNER) throw new RangeError(`${value} is no id`);
   return value as number;
 }
 

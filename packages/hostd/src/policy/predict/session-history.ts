@@ -18,6 +18,8 @@ export class SessionHistory {
   lastFamily = 0;
   familyBefore = 0;
   lastUs: Micros = 0;
+  /** Its log2. */
+  lastLog = 0;
   /** The last wait that named its input tokens. */
   lastTokens = Number.NaN;
   lastTokenWaitUs: Micros = 0;
@@ -50,6 +52,7 @@ export class SessionHistory {
     this.lastClass = classId;
     this.lastKind = kindId;
     this.lastUs = us;
+    this.lastLog = us > 0 ? Math.log2(us) : 0;
     if (!Number.isNaN(wait.tokens)) {
       this.lastTokens = wait.tokens;
       this.lastTokenWaitUs = us;
