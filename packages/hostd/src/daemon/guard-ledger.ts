@@ -1,5 +1,6 @@
 import type { Micros } from '@prewake/sdk/protocol';
-import type { GuardEvent, GuardId, Target } from '../guards/guard.ts';
+import type { GuardEvent } from '../guards/guard.ts';
+import { claimKey } from '../guards/journal-format.ts';
 import { ArmedLog } from '../slowpath/armed-log.ts';
 import { ADMINISTRATORS, EVERYONE, type EventStream } from './event-stream.ts';
 import type { Log } from './log.ts';
@@ -35,7 +36,7 @@ export class GuardLedger {
         return;
       case 'foreign_writer':
         this.foreignWriters++;
-        this.#letGo(nameOf(event), event.at);
+        this.#letGo(claimKey(event.guard, event.target), event.at);
         this.#log(
           `${event.guard}: another tool wrote ${event.found} over ${event.ours}; its value stays, the claim is given up`,
           'warn',
@@ -59,7 +60,7 @@ export class GuardLedger {
   #isNews({ guard, target, code, at }: Extract<GuardEvent, { type: 'failed' }>): boolean {
     const ofTask = target.type === 'task';
     if (ofTask && code === 'PREWAKE_GUARD_ESRCH') return false;
-    const what = `${ofTask ? guard : nameOf({ guard, target })} ${code}`;
+    const what = `${ofTask ? guard : claimKey(guard, target)} ${code}`;
     if (at - (this.#logged.get(what) ?? Number.NEGATIVE_INFINITY) < LOG_AGAIN_US) return false;
     this.#logged.set(what, at);
     return true;
@@ -79,7 +80,7 @@ export class GuardLedger {
 
   #held(event: Extract<GuardEvent, { type: 'armed' | 'released' }>): void {
     const { guard, target, at } = event;
-    const name = nameOf(event);
+    const name = claimKey(guard, target);
     if (event.type === 'released') {
       this.#letGo(name, at);
       return;
@@ -99,9 +100,6 @@ export class GuardLedger {
     if (covers(guard)) this.armed.released(guard, cpu, at * 1000);
   }
 }
-
-const nameOf = ({ guard, target }: { guard: GuardId; target: Target }) =>
-  `${guard} ${JSON.stringify(target)}`;
 
 /** Only idle guards change how a CPU wakes. */
 const covers = (guard: string) => guard.startsWith('idle.');
