@@ -86,7 +86,7 @@ export class Client implements StepOwner {
       thread: thread ?? process.pid,
       live: () => this.live,
       losses: () => this.announcer.losses,
-      knows: (step) => step.session !== 0 && step.session === this.announcer.session,
+      knows: (step) => this.announcer.knows(step),
       send: (frame, must) => this.live && this.announcer.send(frame, must),
       touch: () => this.outbox.touch(),
     });
@@ -168,7 +168,7 @@ export class Client implements StepOwner {
   waitStarted(wait: LiveWait): void {
     if (!this.live) return;
     // Begun before this session: hostd learns of the step with its next wait.
-    if (wait.step.session !== this.announcer.session) this.#announce(wait.step);
+    if (!this.announcer.knows(wait.step)) this.#announce(wait.step);
     this.announcer.wait(wait);
     if (wait.hint.blocking) this.outbox.flush();
     else if ((wait.hint.kind ?? wait.step.kind) === 'tool') this.outbox.hurry();

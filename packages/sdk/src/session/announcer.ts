@@ -48,6 +48,11 @@ export class Announcer {
     this.session = 0;
   }
 
+  /** Whether a step or a wait was announced in the session that is. */
+  knows({ session }: { session: number }): boolean {
+    return session !== 0 && session === this.session;
+  }
+
   /** @param pool whether requests to the thread pool are told of meanwhile */
   step(step: LiveStep, report: boolean, pool: boolean): boolean {
     if (this.session === 0) return false;
@@ -55,7 +60,7 @@ export class Announcer {
     const frame: StepFrame = { type: 'step', id: step.id, kind: toWord(step.kind), at: step.startedAt };
     if (step.key) frame.key = toKey(step.key);
     const parent = step.parent;
-    if (parent?.session === this.session) frame.parent = parent.id;
+    if (parent && this.knows(parent)) frame.parent = parent.id;
     if (this.#thread !== undefined) frame.thread = this.#thread;
     if (!report) frame.report = false;
     if (pool) frame.pool = true;
@@ -66,13 +71,13 @@ export class Announcer {
   }
 
   stepEnd(step: LiveStep, at: Micros): boolean {
-    if (this.session === 0 || step.session !== this.session) return false;
+    if (!this.knows(step)) return false;
     this.#openSteps--;
     return this.send({ type: 'step_end', id: step.id, at }, true);
   }
 
   wait(wait: LiveWait): boolean {
-    if (this.session === 0 || wait.step.session !== this.session) return false;
+    if (!this.knows(wait.step)) return false;
     if (this.#openWaits >= MAX_OPEN_WAITS) return this.#lose();
     const { hint } = wait;
     const frame: WaitFrame = {
@@ -99,7 +104,7 @@ export class Announcer {
   }
 
   signal(wait: LiveWait, signal: string, afterMs: number | undefined): void {
-    if (this.session === 0 || wait.session !== this.session) return;
+    if (!this.knows(wait)) return;
     const at = monotonicMicros();
     const deadline = toDeadline(afterMs, at);
     const frame = { type: 'signal', wait: wait.id, signal: toWord(signal), at } as const;
@@ -107,7 +112,7 @@ export class Announcer {
   }
 
   waitEnd(wait: LiveWait, at: Micros, cancelled: boolean): void {
-    if (this.session === 0 || wait.session !== this.session) return;
+    if (!this.knows(wait)) return;
     this.#openWaits--;
     this.send(
       cancelled ? { type: 'wait_end', id: wait.id, at, cancelled } : { type: 'wait_end', id: wait.id, at },
