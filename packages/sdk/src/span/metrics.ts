@@ -1,20 +1,17 @@
 import { type Attributes, type Histogram, type MeterProvider, metrics } from '@opentelemetry/api';
 import {
-  ATTR_AGENT_NAME,
   ATTR_ERROR_TYPE,
   ATTR_OPERATION,
   ATTR_PROVIDER,
-  ATTR_REQUEST_MODEL,
-  ATTR_TOOL_NAME,
   METRIC_AGENT_DURATION,
   METRIC_INFERENCE_DURATION,
   METRIC_TIME_TO_FIRST_CHUNK,
   METRIC_TOOL_DURATION,
-  OPERATION,
 } from '../semconv.ts';
 import type { Failure, LiveStep } from '../step.ts';
 import { VERSION } from '../version.ts';
 import { errorType } from './error-type.ts';
+import { keyAttributeOf, operationOf } from './name.ts';
 
 /** Boundaries in seconds that the conventions advise for durations. */
 const BOUNDARIES = [0.01, 0.02, 0.04, 0.08, 0.16, 0.32, 0.64, 1.28, 2.56, 5.12, 10.24, 20.48, 40.96, 81.92];
@@ -27,11 +24,12 @@ const DESCRIPTIONS = {
 };
 type Metric = keyof typeof DESCRIPTIONS;
 
-const KINDS: Record<string, { metric: Metric; name: string; operation: string } | undefined> = {
-  llm: { metric: METRIC_INFERENCE_DURATION, name: ATTR_REQUEST_MODEL, operation: OPERATION.llm },
-  tool: { metric: METRIC_TOOL_DURATION, name: ATTR_TOOL_NAME, operation: OPERATION.tool },
-  agent: { metric: METRIC_AGENT_DURATION, name: ATTR_AGENT_NAME, operation: OPERATION.agent },
-};
+/** The duration of a step, by kind. */
+const DURATIONS = new Map<string, Metric>([
+  ['llm', METRIC_INFERENCE_DURATION],
+  ['tool', METRIC_TOOL_DURATION],
+  ['agent', METRIC_AGENT_DURATION],
+]);
 
 /** GenAI duration histograms, for every step that somebody follows, sampled or not. Without a meter provider, nothing. */
 export class Metrics {
@@ -43,15 +41,14 @@ export class Metrics {
   }
 
   ended(step: LiveStep, seconds: number, failure: Failure | undefined): void {
-    const metric = KINDS[step.kind]?.metric;
+    const metric = DURATIONS.get(step.kind);
     if (metric) this.#record(metric, step, seconds, failure);
   }
 
   #record(metric: Metric, step: LiveStep, seconds: number, failure: Failure | undefined): void {
-    const kind = KINDS[step.kind];
-    if (!kind) return;
-    const attributes: Attributes = { [ATTR_OPERATION]: step.operation || kind.operation };
-    if (step.key) attributes[kind.name] = step.key;
+    const attributes: Attributes = { [ATTR_OPERATION]: operationOf(step.kind, step.operation) };
+    const keyAttribute = keyAttributeOf(step.kind);
+    if (keyAttribute && step.key) attributes[keyAttribute] = step.key;
     if (step.provider) attributes[ATTR_PROVIDER] = step.provider;
     if (failure) attributes[ATTR_ERROR_TYPE] = errorType(failure.error);
     this.#histogram(metric).record(seconds, attributes);

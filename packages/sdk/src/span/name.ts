@@ -22,15 +22,20 @@ function genAi(kind: string): kind is keyof typeof OPERATION {
   return Object.hasOwn(OPERATION, kind);
 }
 
-/** `gen_ai.operation.name`, where the step is one. */
-function operationOf(kind: string, options: StepOptions): string | undefined {
-  return options.operation || (genAi(kind) ? OPERATION[kind] : undefined);
+/** `gen_ai.operation.name`, where the step is one. @param given what the user calls it */
+export function operationOf(kind: string, given: string | undefined): string | undefined {
+  return given || (genAi(kind) ? OPERATION[kind] : undefined);
+}
+
+/** The attribute that has the key, where the conventions have one. */
+export function keyAttributeOf(kind: string): string | undefined {
+  return genAi(kind) ? KEY_ATTRIBUTE[kind] : undefined;
 }
 
 /** `chat gpt-4o`, `execute_tool Grep`, `invoke_agent planner`; otherwise the key or the kind. */
 export function spanName(kind: string, key: string, options: StepOptions): string {
   if (options.name) return options.name;
-  const operation = operationOf(kind, options);
+  const operation = operationOf(kind, options.operation);
   if (!operation) return key || kind;
   return key ? `${operation} ${key}` : operation;
 }
@@ -43,9 +48,9 @@ export function spanKind(kind: string): SpanKind {
 /** What is known at the start, so that samplers can use it. */
 export function startAttributes(kind: string, key: string, options: StepOptions): Attributes {
   const attributes: Attributes = {};
-  const operation = operationOf(kind, options);
+  const operation = operationOf(kind, options.operation);
   if (operation) attributes[ATTR_OPERATION] = operation;
-  const keyAttribute = genAi(kind) ? KEY_ATTRIBUTE[kind] : undefined;
+  const keyAttribute = keyAttributeOf(kind);
   if (keyAttribute && key) attributes[keyAttribute] = key;
   if (!genAi(kind)) attributes[ATTR_STEP_KIND] = kind;
   if (options.provider) attributes[ATTR_PROVIDER] = options.provider;
