@@ -1,5 +1,6 @@
 import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
+import { errorCode } from '../kernel/libc.ts';
 import type { HostdConfig } from './config.ts';
 import type { Log } from './log.ts';
 
@@ -25,7 +26,7 @@ export class PauseFile {
     try {
       return readFileSync(this.path, 'utf8').slice(0, MAX_REASON);
     } catch (error) {
-      const { code } = error as NodeJS.ErrnoException;
+      const code = errorCode(error);
       if (code === 'ENOENT' || code === 'ENOTDIR') return undefined;
       // Nobody is hurt by a pause too many.
       return `its reason can't be read: ${(error as Error).message}`;

@@ -3,6 +3,7 @@ import { mkdir, rm, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { setImmediate as turn } from 'node:timers/promises';
 import { type Micros, PrewakeError } from '@prewake/sdk/protocol';
+import { errorCode } from '../kernel/libc.ts';
 
 /** What was learned is kept this often while waits begin; besides that when all is quiet, and at the end. */
 const KEEP_EVERY_US = 15 * 60e6;
@@ -48,7 +49,7 @@ export class StateFile {
     try {
       text = readFileSync(this.path, 'utf8');
     } catch (error) {
-      if ((error as NodeJS.ErrnoException).code !== 'ENOENT') this.#leave((error as Error).message);
+      if (errorCode(error) !== 'ENOENT') this.#leave((error as Error).message);
       return;
     }
     try {
