@@ -8,18 +8,23 @@ import type { Effect, Judgement } from './guard.ts';
  */
 export function idleLimit(files: ControlFiles, cpu: number, latencyUs: number): number {
   const limit = Math.max(0, Math.floor(latencyUs));
-  const driver = idleDriver(files)?.driver;
-  const sleeping = idleStates(files, cpu).filter((state) => !state.polls);
-  const met = sleeping.length === 0 || sleeping.some((state) => trustedLatency(driver, state) <= limit);
+  const latencies = sleepLatencies(files, cpu);
+  const met = latencies.length === 0 || latencies.some((latency) => latency <= limit);
   return met ? limit : 0;
 }
 
 /** How long a CPU takes to leave its deepest idle state, microseconds; without any bound where it has none of its own. */
 export function deepestLatency(files: ControlFiles, cpu: number): number {
+  const latencies = sleepLatencies(files, cpu);
+  return latencies.length === 0 ? Number.POSITIVE_INFINITY : Math.max(...latencies);
+}
+
+/** Of each state in which a CPU sleeps. */
+function sleepLatencies(files: ControlFiles, cpu: number): number[] {
   const driver = idleDriver(files)?.driver;
-  const sleeping = idleStates(files, cpu).filter((state) => !state.polls);
-  if (sleeping.length === 0) return Number.POSITIVE_INFINITY;
-  return Math.max(...sleeping.map((state) => trustedLatency(driver, state)));
+  return idleStates(files, cpu)
+    .filter((state) => !state.polls)
+    .map((state) => trustedLatency(driver, state));
 }
 
 /** Why idle limits do nothing on this machine, or undefined where they do. */
