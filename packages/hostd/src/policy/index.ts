@@ -4,5 +4,4 @@ export * from './facts.ts';
 export { createPolicy, type LearningPolicy, type PolicyOptions } from './learned-policy.ts';
 export type { BenefitEstimate } from './plan/benefit.ts';
 export * from './policy.ts';
-export type { PolicyState } from './state.ts';
 export type { ClassSummary } from './summary.ts';

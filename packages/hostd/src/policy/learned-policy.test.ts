@@ -4,6 +4,7 @@ import { defaultPolicyConfig, type PolicyConfig } from './config.ts';
 import type { WaitFact } from './facts.ts';
 import { createPolicy, type LearningPolicy } from './learned-policy.ts';
 import { armedWithin, isCovered } from './plan/windows.ts';
+import { savedState } from './state.testkit.ts';
 
 const SECOND = 1e6;
 const payer = { user: 1000, cgroup: '/user.slice' };
@@ -200,7 +201,7 @@ describe('policy', () => {
     for (let i = 0; i < 400; i++) wake(i, 0);
     expect(policy.classes(1000)[0]).toMatchObject({ armed: false });
     const again = policyOf();
-    again.loadState(JSON.parse(JSON.stringify(policy.saveState())));
+    again.loadState(savedState(policy));
     expect(again.classes(1000)[0]).toMatchObject({ armed: false });
     const reasons = Array.from({ length: 100 }, (_, i) => wake(i, 0));
     const count = (reason: string) => reasons.filter((other) => other === reason).length;
@@ -273,7 +274,7 @@ describe('policy', () => {
     ratio(policy, { a: 120_000, b: 20_000 });
     expect(ratio(policy, { a: 120_000, b: 20_000 })).toBeGreaterThan(2);
     const again = create();
-    again.loadState(JSON.parse(JSON.stringify(policy.saveState())));
+    again.loadState(savedState(policy));
     expect(ratio(again)).toBeGreaterThan(2);
   });
 
@@ -310,7 +311,7 @@ describe('policy', () => {
       if (i % 3 === 0) policy.waitEnded({ wait: wait.wait, at: i * 1000 + 500_000 });
       for (let j = 0; j < 6; j++) policy.signal({ wait: wait.wait, signal: `forged${j}`, at: i * 1000 + j });
     }
-    const { users } = policy.saveState();
+    const { users } = savedState(policy);
     expect(policy.openWaits).toBeLessThanOrEqual(100);
     expect(Object.keys(users).length).toBeLessThanOrEqual(3);
     for (const { predictor, extras } of Object.values(users)) {
@@ -356,7 +357,7 @@ describe('policy', () => {
             expect(disarm).toBeGreaterThan(arm);
           }
         }
-        expect(() => policyOf().loadState(JSON.parse(JSON.stringify(policy.saveState())))).not.toThrow();
+        expect(() => policyOf().loadState(savedState(policy))).not.toThrow();
       }),
       { numRuns: 300 },
     );

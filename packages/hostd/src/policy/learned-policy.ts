@@ -15,7 +15,7 @@ import { armedWithin, isCovered, shiftWindows } from './plan/windows.ts';
 import type { Policy } from './policy.ts';
 import type { Prediction } from './predict/predictor.ts';
 import { Recents } from './recents.ts';
-import { type PolicyState, readState, stateText, writeState } from './state.ts';
+import { readState, stateText } from './state.ts';
 import { type ClassSummary, summarize } from './summary.ts';
 import { UserPolicy } from './user-policy.ts';
 
@@ -28,9 +28,10 @@ export interface PolicyOptions {
 
 /** A policy that learns, and whose learning outlives the process. */
 export interface LearningPolicy extends Policy {
-  /** What was learned, as plain JSON: versioned, without sessions and open waits. */
-  saveState(): PolicyState;
-  /** {@link saveState} as JSON, a user at a time: pieces may be asked for between other work. */
+  /**
+   * What was learned, as JSON (see state.ts): versioned, without sessions and open waits. A user at a time: pieces
+   * may be asked for between other work.
+   */
   stateText(): Iterable<string>;
   /**
    * Takes up what was saved, in place of all that is known.
@@ -212,10 +213,6 @@ class LearnedPolicy implements LearningPolicy {
     const extras = ended.user.extrasOf(ended.classId);
     extras.benefit.add(ns, ended.armed, cpu);
     ended.user.weigh(extras);
-  }
-
-  saveState(): PolicyState {
-    return writeState(this.#users.entries());
   }
 
   stateText(): Iterable<string> {

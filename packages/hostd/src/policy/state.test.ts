@@ -4,6 +4,7 @@ import { defaultPolicyConfig } from './config.ts';
 import { createPolicy, type LearningPolicy } from './learned-policy.ts';
 import { isCovered } from './plan/windows.ts';
 import { parseTrace, type TraceRow } from './simulate/trace.ts';
+import { savedState } from './state.testkit.ts';
 import { STATE_VERSION } from './state.ts';
 
 const file = new URL('../../../../bench/data/agent-waits.csv', import.meta.url);
@@ -58,7 +59,7 @@ describe('learned state', () => {
       policy.waitEnded({ wait: `w${i}`, at: (row.startMs + row.waitMs) * 1000 });
     }
     const again = createPolicy(config, { random: () => 0.5 });
-    again.loadState(JSON.parse(JSON.stringify(policy.saveState())));
+    again.loadState(savedState(policy));
     const known = (of: LearningPolicy) => of.classes(1).map(({ kind, key, waits }) => [kind, key, waits]);
     expect(known(again)).toEqual(known(policy));
     // In sessions that neither has seen; saved counts are rounded, so not every window is the same.
@@ -75,17 +76,17 @@ describe('learned state', () => {
   });
 
   it('holds no session', () => {
-    const text = JSON.stringify(taught().saveState());
+    const text = JSON.stringify(savedState(taught()));
     expect(text).not.toMatch(/"s[0-4]"/);
   });
 
   it('of another version is refused by name, and changes nothing', () => {
     const policy = taught();
-    const before = policy.saveState();
+    const before = savedState(policy);
     expect(() => policy.loadState({ ...before, version: 99 })).toThrow(
       expect.objectContaining({ code: 'PREWAKE_STATE_VERSION' }),
     );
-    expect(policy.saveState()).toEqual(before);
+    expect(savedState(policy)).toEqual(before);
   });
 
   it.each([
@@ -98,13 +99,13 @@ describe('learned state', () => {
     ['an empty user', { version: STATE_VERSION, users: { 0: {} } }],
   ])('that is %s is corrupt, and changes nothing', (_, state) => {
     const policy = taught();
-    const before = policy.saveState();
+    const before = savedState(policy);
     expect(() => policy.loadState(state)).toThrow(expect.objectContaining({ code: 'PREWAKE_STATE_CORRUPT' }));
-    expect(policy.saveState()).toEqual(before);
+    expect(savedState(policy)).toEqual(before);
   });
 
   it('with any one value replaced is corrupt, or still plans sanely', () => {
-    const text = JSON.stringify(taught().saveState());
+    const text = JSON.stringify(savedState(taught()));
     const bad = ['null', '-1', '1e999', '"x"', '[]', '{}'];
     let refused = 0;
     const values = [...text.matchAll(/[:[,](-?\d+(?:\.\d+)?(?:e-?\d+)?)(?=[,\]}])/g)];

@@ -19,13 +19,7 @@ interface UserState {
   extras: { id: number; benefit: SavedBenefit; cadence: [number, number]; sinceRetry: number }[];
 }
 
-export function writeState(users: Iterable<[number, UserPolicy]>): PolicyState {
-  const state: PolicyState = { version: STATE_VERSION, users: {} };
-  for (const [uid, user] of users) state.users[uid] = userState(user);
-  return state;
-}
-
-/** The same as JSON, each user's piece made when it is asked for. */
+/** The JSON of a {@link PolicyState}, each user's piece made when it is asked for. */
 export function* stateText(users: Iterable<[number, UserPolicy]>): Generator<string> {
   let before = `{"version":${STATE_VERSION},"users":{`;
   for (const [uid, user] of users) {
