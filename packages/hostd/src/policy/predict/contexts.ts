@@ -31,9 +31,9 @@ export interface Subject {
   tokens: number;
 }
 
-/** What of a context key is left to its value, bits. Keys stay exact integers: 4 + 20 + 24 bits. */
-const VALUE = 2 ** 24;
-export const OWNER = 2 ** 20;
+/** What a context key has room for: values and ids of owners below these. Keys stay exact integers: 4 + 20 + 24 bits. */
+export const VALUE: number = 2 ** 24;
+export const OWNER: number = 2 ** 20;
 
 export function contextKeys(subject: Subject, history: SessionHistory): ContextKeys {
   const { classId, tokens } = subject;

@@ -2,7 +2,15 @@ import type { Kind, Micros } from '@prewake/sdk/protocol';
 import { Recents } from '../recents.ts';
 import { blur } from './blur.ts';
 import { type ClassStats, classRows, type KindStats, newClass, newKind } from './classes.ts';
-import { CONTEXTS, type ContextKeys, contextKeys, correctionKeys, FIRST_WIDE } from './contexts.ts';
+import {
+  CONTEXTS,
+  type ContextKeys,
+  contextKeys,
+  correctionKeys,
+  FIRST_WIDE,
+  OWNER,
+  VALUE,
+} from './contexts.ts';
 import { type CorrectionKeys, Corrections } from './corrections.ts';
 import { dueAt } from './due.ts';
 import { FEATURES, features } from './features.ts';
@@ -32,8 +40,9 @@ const BLUR = CONTEXTS.length + 1;
 /** Contexts, regression and blur. */
 export const EXPERTS: number = CONTEXTS.length + 2;
 const MAX_KINDS = 256;
-const MAX_ID = 2 ** 20 - 1;
-const MAX_SESSION_ID = 2 ** 24 - 1;
+/** All for which context keys have room. */
+const MAX_ID = OWNER - 1;
+const MAX_SESSION_ID = VALUE - 1;
 
 /** One wait as it was at its start: all that its prediction needs, and learns from when it ends. */
 export interface Prediction {
