@@ -3,6 +3,9 @@ import type { ThreadRole } from '../kernel/threads.ts';
 import { earliest, isSum, readyTime } from './categories.ts';
 import { StoredSlice } from './stored-slice.ts';
 
+/** Whether a thread may give work to those of the pool of a process. */
+type Submits = (tgid: number, tid: number) => boolean;
+
 /** The slices of one thread, ascending. */
 export class ThreadLog {
   readonly tgid: number;
@@ -29,14 +32,9 @@ export class ThreadLog {
   /**
    * @param since when its process was tracked, nanoseconds: counters begin there
    * @param kept what the slice is kept in
-   * @param submitter whether a thread may give work to this one, where it is of the pool
+   * @param submits who may have given the thread work, where it is of the pool
    */
-  add(
-    slice: Slice,
-    since: number,
-    kept = new StoredSlice(),
-    submitter: (tid: number) => boolean = () => false,
-  ): StoredSlice {
+  add(slice: Slice, since: number, kept = new StoredSlice(), submits: Submits = () => false): StoredSlice {
     kept.copy(slice);
     kept.previousOffAt = this.offAt;
     kept.previousEnd = this.#end;
@@ -44,7 +42,7 @@ export class ThreadLog {
     kept.before = this.offAt || (isSum(slice) ? since : 0);
     kept.start = earliest(slice, kept.before);
     kept.rampNs = this.#ramp(slice);
-    this.#job(slice, submitter);
+    this.#job(slice, submits);
     kept.jobAt = this.#jobAt;
     kept.jobBy = this.#jobBy;
     this.slices.push(kept);
@@ -56,7 +54,7 @@ export class ThreadLog {
   }
 
   /** Work begins where it was woken by who can give it some; whatever else woke it woke it in the middle of that. */
-  #job(slice: Slice, submitter: (tid: number) => boolean): void {
+  #job(slice: Slice, submits: Submits): void {
     if (slice.begin === SliceBegin.new || isSum(slice)) {
       this.#jobAt = slice.readyAt;
       this.#jobBy = 0;
@@ -64,7 +62,7 @@ export class ThreadLog {
       slice.begin === SliceBegin.woken &&
       slice.cause === WakeCause.task &&
       (this.#end === undefined || this.#end === SliceEnd.sleep) &&
-      submitter(slice.causeId)
+      submits(slice.tgid, slice.causeId)
     ) {
       this.#jobAt = slice.wakingAt;
       this.#jobBy = slice.causeId;

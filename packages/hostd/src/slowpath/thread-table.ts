@@ -10,6 +10,12 @@ export class ThreadTable {
   readonly #limits: { threads: number; slices: number };
   readonly #pool = new SlicePool();
   readonly #roleOf: (thread: ThreadLog) => ThreadRole;
+  /** Threads of the pool wake each other, too, and give each other nothing. One function for all slices. */
+  readonly #submits = (tgid: number, tid: number): boolean => {
+    if (tid === tgid) return true;
+    const thread = this.#byTid.get(tid);
+    return thread?.tgid === tgid && this.#roleOf(thread) !== 'pool';
+  };
   #kept = 0;
 
   constructor(limits: { threads: number; slices: number }, roleOf: (thread: ThreadLog) => ThreadRole) {
@@ -41,7 +47,7 @@ export class ThreadTable {
   add(slice: Slice, since: number): boolean {
     const thread = this.#of(slice.tgid, slice.tid);
     if (!thread || this.full) return false;
-    thread.add(slice, since, this.#pool.take(), (tid) => this.#submits(slice.tgid, tid));
+    thread.add(slice, since, this.#pool.take(), this.#submits);
     this.#kept++;
     if (slice.end === SliceEnd.exit) thread.exited = true;
     return true;
@@ -82,13 +88,6 @@ export class ThreadTable {
         gone(thread);
       }
     }
-  }
-
-  /** Threads of the pool wake each other, too, and give each other nothing. */
-  #submits(tgid: number, tid: number): boolean {
-    if (tid === tgid) return true;
-    const thread = this.#byTid.get(tid);
-    return thread?.tgid === tgid && this.#roleOf(thread) !== 'pool';
   }
 
   #forget(thread: ThreadLog, count: number): void {
