@@ -6,7 +6,7 @@ import { type Claim, poolOwners, poolOwnersAt } from './pool-owners.ts';
 import type { PoolRequests } from './pool-requests.ts';
 import type { ProcessTree } from './process-tree.ts';
 import type { RunMarks } from './run-marks.ts';
-import { innermost, openAt as openAmong, openAncestor, type StepSpan, type StepTable } from './step-table.ts';
+import { innermost, openAncestor, openAt, type StepSpan, type StepTable } from './step-table.ts';
 import type { StoredSlice } from './stored-slice.ts';
 import type { ThreadLog } from './thread-log.ts';
 
@@ -53,36 +53,40 @@ export class Owners {
     const { steps, pool } = this.#facts;
     const kind = this.#kind(thread);
     const cuts: number[] = [];
-    let openAt: (t: number) => readonly StepSpan[];
-    let claim = (open: readonly StepSpan[], _: number): Claim => certain(open);
-    if (kind === 'none') openAt = () => [];
+    let ownedAt: (t: number) => Omit<Part, 'from' | 'to'>;
+    if (kind === 'none') ownedAt = () => ({ ...certain([]), open: [] });
     else if (kind === 'tree') {
       const owners = this.#treeOwners(thread);
       for (const step of owners)
         for (let up: StepSpan | undefined = step; up; up = up.parent) lifeCuts(up, from, to, cuts);
-      openAt = (t) => ancestorsAt(owners, t);
+      ownedAt = (t) => {
+        const open = ancestorsAt(owners, t);
+        return { ...certain(open), open };
+      };
     } else if (kind === 'pool') {
       for (const step of steps.allDuring(from, to)) lifeCuts(step, from, to, cuts);
       pool.boundaries(from, to, cuts);
       const claimAt = poolOwnersAt(this.#facts, (t) => thread.sliceAt(t), cuts);
       thread.starts(from, to, cuts);
-      openAt = () => [];
-      claim = (_, t) => claimAt(t);
+      ownedAt = (t) => {
+        const { owners, nobody } = claimAt(t);
+        return { owners, nobody, open: owners };
+      };
     } else {
       const near = steps.during(thread.tid, from, to);
       for (const step of near) lifeCuts(step, from, to, cuts);
       if (near.length > 1) this.#facts.marks(thread.tid)?.between(from, to, (mark) => cuts.push(mark));
-      openAt = (t) => innermost(openAmong(near, t));
-      claim = (open, t) => certain(this.#runningAmong(open, thread.tid, t));
+      ownedAt = (t) => {
+        const open = innermost(openAt(near, t));
+        return { ...certain(this.#runningAmong(open, thread.tid, t)), open };
+      };
     }
     const parts: Part[] = [];
     const add = (start: number, end: number) => {
-      let open = openAt(start);
-      const claimed = claim(open, start);
-      if (kind === 'pool') open = claimed.owners;
+      const owned = ownedAt(start);
       const last = parts.at(-1);
-      if (last && sameClaim(last, claimed) && sameSteps(last.open, open)) last.to = end;
-      else parts.push({ from: start, to: end, ...claimed, open });
+      if (last && sameClaim(last, owned) && sameSteps(last.open, owned.open)) last.to = end;
+      else parts.push({ from: start, to: end, ...owned });
     };
     let start = from;
     for (const cut of cuts.sort((a, b) => a - b)) {
