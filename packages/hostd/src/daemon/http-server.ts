@@ -45,11 +45,11 @@ export function createHttpServer(handlers: HttpHandlers): Server {
       clearTimeout(deadline);
       leave();
     });
-    socket.once('prewake:keep', () => clearTimeout(deadline));
+    deadlines.set(socket, deadline);
   });
   server.on('request', (request, response) => {
     // Nothing is read from whoever reads events: more requests would only be kept.
-    if (kept.has(request.socket)) {
+    if (!deadlines.has(request.socket)) {
       request.socket.destroy();
       return;
     }
@@ -74,13 +74,13 @@ export function createHttpServer(handlers: HttpHandlers): Server {
   return server;
 }
 
-/** Connections that have their last request. */
-const kept = new WeakSet<Socket>();
+/** When each connection is ended. Of one that has made its last request there is none. */
+const deadlines = new WeakMap<Socket, NodeJS.Timeout>();
 
 /** Exempts a connection from the request deadline. It has made its last request: another one ends it. */
 export function keepConnection(socket: Socket): void {
-  kept.add(socket);
-  socket.emit('prewake:keep');
+  clearTimeout(deadlines.get(socket));
+  deadlines.delete(socket);
 }
 
 function upgrade(handlers: HttpHandlers, request: IncomingMessage, stream: Socket, head: Buffer): void {
