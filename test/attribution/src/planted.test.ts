@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { Machine } from './machine.ts';
 import type { Cause } from './plan.ts';
+import { shuffled } from './shuffled.ts';
 import { ThreadWitness } from './thread-witness.ts';
 import { flaws, isPart } from './verdict.ts';
 
@@ -22,13 +23,6 @@ const POOL: Cause[] = [...TWENTY.slice(3), 'pool_read', 'pool_zip', 'pool_hash']
 
 /** One takes some three seconds. */
 const TRIES = 10;
-
-function shuffled<T>(list: readonly T[]): T[] {
-  return list
-    .map((value) => ({ value, at: Math.random() }))
-    .sort((a, b) => a.at - b.at)
-    .map(({ value }) => value);
-}
 
 describe('twenty steps at once in one process, each with a cause of its own', { timeout: 180_000 }, () => {
   let machine: Machine;

@@ -3,6 +3,7 @@
 import assert from 'node:assert/strict';
 import { Machine } from '../../../attribution/dist/machine.js';
 import type { AgentResult, Cause, Plan } from '../../../attribution/dist/plan.js';
+import { shuffled } from '../../../attribution/dist/shuffled.js';
 import { flaws } from '../../../attribution/dist/verdict.js';
 import type { CheckSet } from './check.ts';
 import { largeFile } from './machine.ts';
@@ -51,13 +52,6 @@ async function run(
     note(`not complete: ${why.join()}`);
   }
   throw new Error(`not complete in ${TRIES} tries: ${lost.join('; ')}`);
-}
-
-function shuffled<T>(list: readonly T[]): T[] {
-  return list
-    .map((value) => ({ value, at: Math.random() }))
-    .sort((a, b) => a.at - b.at)
-    .map(({ value }) => value);
 }
 
 /** What each step was planted, beside what it was charged. */
