@@ -1,35 +1,11 @@
 import { monotonicMicros } from '@prewake/sdk/protocol';
-import { afterEach, beforeEach, expect, it, vi } from 'vitest';
+import { expect, it, vi } from 'vitest';
 import { IdleCpuGuard } from '../guards/idle-cpu.ts';
-import {
-  budgetOf,
-  claimant,
-  FAKED,
-  planned,
-  type WindowsRig,
-  type WindowsRigOptions,
-  waitEnd,
-  waitFrame,
-  windowsRig,
-} from './windows.testkit.ts';
+import { budgetOf, claimant, ms, planned, waitEnd, waitFrame, windowsRigs } from './windows.testkit.ts';
 
 const one = claimant('s1');
 const NOTHING = planned({ windows: [], reason: 'dispersed' });
-const ms = (count: number) => vi.advanceTimersByTimeAsync(count);
-
-let made: WindowsRig | undefined;
-async function rig(options: WindowsRigOptions = {}): Promise<WindowsRig> {
-  made = await windowsRig({ policy: NOTHING, ...options });
-  return made;
-}
-beforeEach(() => {
-  vi.useFakeTimers({ toFake: [...FAKED] });
-});
-afterEach(() => {
-  made?.close();
-  vi.restoreAllMocks();
-  vi.useRealTimers();
-});
+const rig = windowsRigs({ policy: NOTHING });
 
 it('each further wakeup renews the active window, which ends by itself', async () => {
   const { windows, guards, limit } = await rig();

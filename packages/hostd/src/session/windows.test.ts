@@ -1,19 +1,9 @@
 import { monotonicMicros } from '@prewake/sdk/protocol';
 import fc from 'fast-check';
-import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import { describe, expect, it, vi } from 'vitest';
 import { createPolicy, defaultPolicyConfig } from '../policy/index.ts';
 import type { Claimant } from './claims.ts';
-import {
-  budgetOf,
-  claimant,
-  FAKED,
-  planned,
-  type WindowsRig,
-  type WindowsRigOptions,
-  waitEnd,
-  waitFrame,
-  windowsRig,
-} from './windows.testkit.ts';
+import { budgetOf, claimant, ms, planned, waitEnd, waitFrame, windowsRigs } from './windows.testkit.ts';
 
 const LIMIT = budgetOf({
   host: { refillPerSecond: 60, capacity: 90 },
@@ -21,22 +11,7 @@ const LIMIT = budgetOf({
   cgroup: { refillPerSecond: 50, capacity: 60 },
 });
 
-const open: WindowsRig[] = [];
-beforeEach(() => {
-  vi.useFakeTimers({ toFake: [...FAKED] });
-});
-afterEach(() => {
-  for (const one of open.splice(0)) one.close();
-  vi.useRealTimers();
-});
-
-async function rig(options: WindowsRigOptions = {}): Promise<WindowsRig> {
-  const made = await windowsRig({ budget: LIMIT, ...options });
-  open.push(made);
-  return made;
-}
-
-const ms = (count: number) => vi.advanceTimersByTimeAsync(count);
+const rig = windowsRigs({ budget: LIMIT });
 
 describe('windows', () => {
   it('arm shortly before a known deadline, hold through the active window, and let go', async () => {

@@ -2,6 +2,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { monotonicMicros } from '@prewake/sdk/protocol';
+import { afterEach, beforeEach, vi } from 'vitest';
 import { createGuardController, type GuardConfig, type MachineGuards } from '../guards/index.ts';
 import { type FixtureOptions, type FixtureTree, fixtureTree } from '../kernel/fixture-tree.testkit.ts';
 import {
@@ -46,9 +47,6 @@ export interface WindowsRigOptions {
   idleLatencyUs?: number;
 }
 
-/** What `vi.useFakeTimers` has to replace. */
-export const FAKED = ['setTimeout', 'clearTimeout', 'hrtime', 'performance'] as const;
-
 const PLENTY = { refillPerSecond: 1e6, capacity: 1e6 };
 
 /** Limits of which those that are not named never run dry. */
@@ -80,7 +78,30 @@ export function planned(
   };
 }
 
-export async function windowsRig(options: WindowsRigOptions = {}): Promise<WindowsRig> {
+/** Fakes the clock for each test of a file, and closes its rigs. @param defaults of each rig */
+export function windowsRigs(
+  defaults: WindowsRigOptions,
+): (options?: WindowsRigOptions) => Promise<WindowsRig> {
+  const open: WindowsRig[] = [];
+  beforeEach(() => {
+    vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout', 'hrtime', 'performance'] });
+  });
+  afterEach(() => {
+    for (const rig of open.splice(0)) rig.close();
+    vi.restoreAllMocks();
+    vi.useRealTimers();
+  });
+  return async (options = {}) => {
+    const rig = await windowsRig({ ...defaults, ...options });
+    open.push(rig);
+    return rig;
+  };
+}
+
+/** Lets milliseconds go by on the faked clock. */
+export const ms = (count: number): Promise<unknown> => vi.advanceTimersByTimeAsync(count);
+
+async function windowsRig(options: WindowsRigOptions = {}): Promise<WindowsRig> {
   const tree = fixtureTree(options.tree);
   const dir = mkdtempSync(join(tmpdir(), 'prewake-windows-'));
   const guards = await createGuardController({
