@@ -129,9 +129,27 @@ test('a guardian that is killed is started again', async () => {
   await limitsLifted();
 });
 
-/** The lines of a process that has a guardian, and 200 descriptors. */
+/** The lines of a process that has a guardian, and 200 descriptors. `killGuardian()` resolves when it is missed. */
 function linkScript(script: string): string[] {
-  const node = [process.execPath, '--input-type=module', '-e', script, dir];
+  const whole = `
+    import { GuardianLink, guardianEntry } from './dist/guards/guardian-link.js';
+    let down = () => {};
+    const awake = setInterval(() => {}, 1e6);
+    const link = new GuardianLink({
+      entry: guardianEntry(), root: '/', runtimeDir: process.argv[1], latencyFd: -1,
+      owner: { pid: process.pid, startTime: '0' }, onState: (state) => state === 'down' && down(),
+    });
+    await link.whenReady(60_000);
+    async function killGuardian() {
+      const isDown = new Promise((resolve) => { down = resolve; });
+      process.kill(link.pid, 'SIGKILL');
+      await isDown;
+    }
+    ${script}
+    link.close();
+    clearInterval(awake);
+  `;
+  const node = [process.execPath, '--input-type=module', '-e', whole, dir];
   const cwd = fileURLToPath(new URL('../..', import.meta.url));
   const few = ['-c', 'ulimit -n 200; exec "$@"', 'sh', ...node];
   const { stdout, stderr } = spawnSync('sh', few, { cwd, encoding: 'utf8' });
@@ -143,29 +161,17 @@ test('a hostd that has no descriptors left to start it again goes on, and starts
   const script = `
     import { closeSync, openSync } from 'node:fs';
     import { setTimeout as sleep } from 'node:timers/promises';
-    import { GuardianLink, guardianEntry } from './dist/guards/guardian-link.js';
-    let down = () => {};
-    const awake = setInterval(() => {}, 1e6);
-    const link = new GuardianLink({
-      entry: guardianEntry(), root: '/', runtimeDir: process.argv[1], latencyFd: -1,
-      owner: { pid: process.pid, startTime: '0' }, onState: (state) => state === 'down' && down(),
-    });
-    await link.whenReady(60_000);
     // A pipe takes two, the child's output two more.
     for (let left = 0; left < 6; left++) {
       const taken = [];
       try { for (;;) taken.push(openSync('/dev/null')); } catch {}
       for (let i = 0; i < left; i++) closeSync(taken.pop());
-      const isDown = new Promise((resolve) => { down = resolve; });
-      process.kill(link.pid, 'SIGKILL');
-      await isDown;
+      await killGuardian();
       // It is tried 20 ms later.
       await sleep(100);
       taken.forEach(closeSync);
       console.log(left, await link.whenReady(60_000));
     }
-    link.close();
-    clearInterval(awake);
   `;
   expect(linkScript(script)).toEqual([0, 1, 2, 3, 4, 5].map((left) => `${left} true`));
 });
@@ -178,27 +184,15 @@ test('a guardian that is started again does not make way for others as hostd doe
     import { yieldToWoken } from './dist/kernel/own-scheduling.js';
     import { schedGetAttr } from './dist/kernel/sched-attr.js';
     import { KernelWriter } from './dist/kernel/writer.js';
-    import { GuardianLink, guardianEntry } from './dist/guards/guardian-link.js';
     const own = () => [schedGetAttr(0).nice, schedGetAttr(0).runtime, allowedCpus(0).join()].join(' ');
     console.log(own());
-    let down = () => {};
-    const awake = setInterval(() => {}, 1e6);
-    const link = new GuardianLink({
-      entry: guardianEntry(), root: '/', runtimeDir: process.argv[1], latencyFd: -1,
-      owner: { pid: process.pid, startTime: '0' }, onState: (state) => state === 'down' && down(),
-    });
-    await link.whenReady(60_000);
     yieldToWoken();
     setAllowedCpus(new KernelWriter(), 0, allowedCpus(0).slice(0, 1));
     console.log(own());
-    const isDown = new Promise((resolve) => { down = resolve; });
-    process.kill(link.pid, 'SIGKILL');
-    await isDown;
+    await killGuardian();
     await link.whenReady(60_000);
     for (const tid of readdirSync('/proc/' + link.pid + '/task').map(Number))
       console.log([schedGetAttr(tid).nice, schedGetAttr(tid).runtime, allowedCpus(tid).join()].join(' '));
-    link.close();
-    clearInterval(awake);
   `;
   const [before, meanwhile, ...guardian] = linkScript(script);
   expect(meanwhile).not.toBe(before);
