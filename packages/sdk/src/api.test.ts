@@ -130,28 +130,32 @@ it('errors pass through as they are, and say how the wait ended', async () => {
   expect(hostd.of('wait_end').map((frame) => frame.cancelled ?? false)).toEqual([true, false, true, false]);
 });
 
-it('a rejection that nobody handles is reported once, as it would be without us', async () => {
+/** What is rejected meanwhile, and nobody handles. */
+async function unhandled(run: () => unknown): Promise<unknown[]> {
   const seen: unknown[] = [];
   const others = process.listeners('unhandledRejection');
   process.removeAllListeners('unhandledRejection');
   process.on('unhandledRejection', (reason) => seen.push(reason));
   try {
-    const boom = new Error('boom');
-    void step('unhandled', () => wait(Promise.reject(boom)));
+    await run();
     await sleep(5);
-    expect(seen).toEqual([boom]);
+    return seen;
   } finally {
     process.removeAllListeners('unhandledRejection');
     for (const other of others) process.on('unhandledRejection', other);
   }
+}
+
+it('a rejection that nobody handles is reported once, as it would be without us', async () => {
+  const boom = new Error('boom');
+  const seen = await unhandled(() => {
+    void step('unhandled', () => wait(Promise.reject(boom)));
+  });
+  expect(seen).toEqual([boom]);
 });
 
 it('a promise that is handed over stays its owner’s to handle', async () => {
-  const seen: unknown[] = [];
-  const others = process.listeners('unhandledRejection');
-  process.removeAllListeners('unhandledRejection');
-  process.on('unhandledRejection', (reason) => seen.push(reason));
-  try {
+  const seen = await unhandled(async () => {
     const boom = new Error('boom');
     const failing = Promise.reject(boom);
     await step('handled', async () => {
@@ -160,12 +164,8 @@ it('a promise that is handed over stays its owner’s to handle', async () => {
     });
     expect(wait(failing)).toBe(failing);
     await until('all ends', () => hostd.of('wait_end').length === 2);
-    await sleep(5);
-    expect(seen).toEqual([]);
-  } finally {
-    process.removeAllListeners('unhandledRejection');
-    for (const other of others) process.on('unhandledRejection', other);
-  }
+  });
+  expect(seen).toEqual([]);
 });
 
 it('a promise that is more than a promise comes back itself, and is waited for', async () => {
