@@ -68,7 +68,9 @@ export class Deadlines {
     this.#timerDue = Number.POSITIVE_INFINITY;
     this.#running = true;
     try {
-      for (let root = this.#heap[0]; root; root = this.#heap[0]) {
+      // Not heap[0] of an empty heap: compiled code would be given up each time for what it has not met before.
+      while (this.#heap.length > 0) {
+        const root = this.#heap[0] as Deadline;
         if (!root.cancelled && root.due > this.#now() + SLACK_US) break;
         this.#pop();
         if (root.cancelled) this.#cancelled--;
@@ -85,8 +87,9 @@ export class Deadlines {
   }
 
   #schedule(): void {
-    const root = this.#heap[0];
-    if (!root || root.due >= this.#timerDue) return;
+    if (this.#heap.length === 0) return;
+    const root = this.#heap[0] as Deadline;
+    if (root.due >= this.#timerDue) return;
     this.#timerDue = root.due;
     this.#timer.set(root.due);
   }
