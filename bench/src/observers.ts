@@ -65,17 +65,15 @@ async function tool(command: string, args: string[], done = () => {}): Promise<O
   };
 }
 
-export async function observe(name: ObserverName): Promise<Observer> {
+/** @param hostd the one of all rounds: a daemon is started once, and rests while others observe */
+export async function observe(name: ObserverName, hostd: HostdProcess): Promise<Observer> {
   if (name === 'none') return { socket: '-', pid: undefined, stop: async () => {} };
+  if (name === 'Prewake') return { socket: hostd.socket, pid: hostd.pid, stop: () => detached(hostd) };
   if (name === 'bpftrace') return tool('bpftrace', ['-e', SCRIPT]);
-  if (name === 'perf sched record') {
-    const dir = mkdtempSync(join(tmpdir(), 'prewake-perf-'));
-    return tool('perf', ['sched', 'record', '-o', join(dir, 'perf.data')], () =>
-      rmSync(dir, { recursive: true, force: true }),
-    );
-  }
-  const hostd = await recordingHostd();
-  return { socket: hostd.socket, pid: hostd.pid, stop: () => hostd.stop() };
+  const dir = mkdtempSync(join(tmpdir(), 'prewake-perf-'));
+  return tool('perf', ['sched', 'record', '-o', join(dir, 'perf.data')], () =>
+    rmSync(dir, { recursive: true, force: true }),
+  );
 }
 
 /** A hostd that records through BPF and writes no control. */
@@ -85,4 +83,15 @@ export async function recordingHostd(): Promise<HostdProcess> {
   if (recorder.source === 'bpf') return hostd;
   await hostd.stop();
   throw new Error(`no BPF recorder on this machine: ${recorder.reason}`);
+}
+
+/** Returns once hostd records nothing any more: its last session has gone. */
+async function detached(hostd: HostdProcess): Promise<void> {
+  const deadline = performance.now() + 15_000;
+  const attached = async () =>
+    (await hostd.get<{ recorder: { attached: boolean } }>('/v1/status')).recorder.attached;
+  while (await attached()) {
+    if (performance.now() > deadline) throw new Error('the recorder did not detach after its session');
+    await sleep(200);
+  }
 }

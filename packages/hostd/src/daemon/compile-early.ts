@@ -7,12 +7,19 @@ const THRESHOLDS = [
   '--invocation-count-for-turbofan=150',
 ];
 
+/** A rush at the start reaches V8's own thresholds at once, and compiling more of it would add to it (bench `load`). */
+const AFTER_START_MS = 10_000;
+
 /**
  * Lets V8 compile what hostd runs after far fewer calls than by default. Hints come a few times a second, and the CPU
  * is cold each time: at V8's own thresholds they are interpreted, or nearly, for many minutes (benches `hint-latency`
- * and `attribution-cost`). To be called after the start, which runs a lot once. A V8 without one of them says so on stderr
- * and goes on.
+ * and `attribution-cost`). A V8 without one of them says so on stderr and goes on.
  */
 export function compileEarly(): void {
   for (const flag of THRESHOLDS) setFlagsFromString(flag);
+}
+
+/** The same once a rush at the start would be over: the one time that hostd wakes by itself at rest. */
+export function compileEarlyAfterStart(): void {
+  setTimeout(compileEarly, AFTER_START_MS).unref();
 }
