@@ -1,5 +1,5 @@
 import { type ChildProcess, spawn } from 'node:child_process';
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { request } from 'node:http';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -16,19 +16,22 @@ export interface HostdEvent {
   [field: string]: unknown;
 }
 
-/** A hostd of our own, in a directory of its own, for the length of a measurement. */
+/** Where systemd runs, /run is a tmpfs, and hostd's journal is in memory there: so is it here, without systemd too. */
+const RUNTIME = existsSync('/dev/shm') ? '/dev/shm' : tmpdir();
+
+/** A hostd of our own, in directories of its own, for the length of a measurement. */
 export class HostdProcess {
   readonly child: ChildProcess;
   readonly socket: string;
   /** When it first answered, by performance.now(). */
   readyAt = Number.NaN;
-  readonly #dir: string;
+  readonly #dirs: readonly string[];
   readonly #log: string[];
   #stopEvents: (() => void) | undefined;
 
-  private constructor(child: ChildProcess, dir: string, socket: string, log: string[]) {
+  private constructor(child: ChildProcess, dirs: readonly string[], socket: string, log: string[]) {
     this.child = child;
-    this.#dir = dir;
+    this.#dirs = dirs;
     this.socket = socket;
     this.#log = log;
   }
@@ -40,8 +43,9 @@ export class HostdProcess {
    * @param args more flags of `prewake hostd`; a later one wins
    */
   static async start(config: string, args: string[] = []): Promise<HostdProcess> {
-    const dir = mkdtempSync(join(tmpdir(), 'prewake-bench-'));
-    const socket = join(dir, 'hostd.sock');
+    const dirs = [RUNTIME, tmpdir()].map((at) => mkdtempSync(join(at, 'prewake-bench-')));
+    const [runtime, dir] = dirs as [string, string];
+    const socket = join(runtime, 'hostd.sock');
     const file = join(dir, 'hostd.yaml');
     writeFileSync(file, config);
     const paths = ['--socket', socket, '--config', file, '--state-dir', join(dir, 'state')];
@@ -51,7 +55,7 @@ export class HostdProcess {
     });
     const log: string[] = [];
     for (const stream of [child.stdout, child.stderr]) stream?.on('data', (chunk) => log.push(String(chunk)));
-    const hostd = new HostdProcess(child, dir, socket, log);
+    const hostd = new HostdProcess(child, dirs, socket, log);
     const deadline = performance.now() + START_MS;
     for (;;) {
       const status = await hostd.get('/v1/status').catch(() => undefined);
@@ -147,6 +151,6 @@ export class HostdProcess {
       await ended;
       clearTimeout(kill);
     }
-    rmSync(this.#dir, { recursive: true, force: true });
+    for (const dir of this.#dirs) rmSync(dir, { recursive: true, force: true });
   }
 }

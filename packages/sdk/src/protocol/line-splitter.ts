@@ -26,7 +26,8 @@ export class LineSplitter {
    */
   push(chunk: Buffer, onLine: (line: string) => unknown): ProtocolError | undefined {
     if (this.#error) return this.#error;
-    const last = chunk.lastIndexOf(NEWLINE);
+    // Mostly it ends with one.
+    const last = chunk.at(-1) === NEWLINE ? chunk.length - 1 : chunk.lastIndexOf(NEWLINE);
     if (last < 0) return this.#hold(chunk, 0);
 
     const held = this.#held;
