@@ -8,6 +8,7 @@ const sample = (machine: number, own = 0): CostSample => ({
   wakeupsPerSecond: 2500,
   machine,
   own,
+  beginMs: 0,
   programs: { ns: 0, runs: 0 },
   seconds: 10,
 });

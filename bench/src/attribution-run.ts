@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import { type ProgramRuns, programRuns, runsSince, withBpfStats } from './bpf-stats.ts';
 import type { HostdProcess } from './hostd-process.ts';
 import type { NativeProgram } from './native.ts';
@@ -7,12 +8,17 @@ import { busyClock, cpuSeconds } from './process-facts.ts';
 /** Wakeups a second that the loop asks for; what it reached is in each sample. */
 export const WAKEUPS = 2500;
 
+/** What a session costs once (hostd attaches its programs) is not what its wakeups cost: seconds that are not counted. */
+export const BEGIN = 1;
+
 export interface CostSample {
   wakeupsPerSecond: number;
   /** CPU time of the whole machine, % of one core. */
   machine: number;
   /** CPU time of the observer's process, % of one core; 0 with none. */
   own: number;
+  /** What it used before that, in the loop's first {@link BEGIN} s, milliseconds. */
+  beginMs: number;
   /** What its BPF programs took; only while the kernel counts. */
   programs: ProgramRuns;
   seconds: number;
@@ -28,18 +34,23 @@ export async function costSample(
   const observer = await observe(name, hostd);
   const { pid } = observer;
   try {
+    const used = () => (pid === undefined ? 0 : cpuSeconds(pid));
+    const before = used();
+    const running = run(loop, observer.socket, WAKEUPS, BEGIN + seconds);
+    running.catch(() => {}); // Told of below.
+    await sleep(BEGIN * 1000);
     const programs = pid === undefined ? { ns: 0, runs: 0 } : programRuns(pid);
-    const cpu = pid === undefined ? 0 : cpuSeconds(pid);
+    const cpu = used();
     const clock = busyClock();
-    const out = await run(loop, observer.socket, WAKEUPS, seconds);
+    const { wakeups, reports, steps } = JSON.parse(await running) as Record<string, number>;
     const { busy, elapsed } = clock();
-    const { wakeups, reports, steps } = JSON.parse(out) as Record<string, number>;
     if (name === 'Prewake' && !(Number(reports) > 0))
       throw new Error(`hostd reported none of ${steps} steps`);
     return {
-      wakeupsPerSecond: Number(wakeups) / elapsed,
+      wakeupsPerSecond: Number(wakeups) / (BEGIN + seconds),
       machine: (100 * busy) / elapsed,
-      own: pid === undefined ? 0 : (100 * (cpuSeconds(pid) - cpu)) / elapsed,
+      own: (100 * (used() - cpu)) / elapsed,
+      beginMs: 1000 * (cpu - before),
       programs: pid === undefined ? { ns: 0, runs: 0 } : runsSince(programs, programRuns(pid)),
       seconds: elapsed,
     };
