@@ -101,7 +101,9 @@ export const attributionCost: Bench = {
       ];
     };
     const atMost = (limit: number): Aim => ({ limit, direction: 'at most' });
-    const own = ownPart(samples.get('Prewake') ?? [], counted.get('Prewake') as CostSample);
+    const prewake = samples.get('Prewake') ?? [];
+    const part = (some: readonly CostSample[]) => ownPart(some, counted.get('Prewake') as CostSample);
+    const own = part(prewake);
     const rate = (samples.get('none') ?? []).map(({ wakeupsPerSecond }) => wakeupsPerSecond);
     return {
       name: attributionCost.name,
@@ -130,7 +132,7 @@ export const attributionCost: Bench = {
           `hostd in the first ${BEGIN} s of a session, before what is counted above: CPU time`,
           'ms',
           bootstrap(
-            (samples.get('Prewake') ?? []).map(({ beginMs }) => beginMs),
+            prewake.map(({ beginMs }) => beginMs),
             median,
           ),
           rounds,
@@ -138,7 +140,7 @@ export const attributionCost: Bench = {
         {
           what: `Prewake’s own part in the first ${seconds} s of a new hostd`,
           unit: '% of a core',
-          value: ownPart([young], counted.get('Prewake') as CostSample)[0] as number,
+          value: part([young])[0] as number,
         },
         {
           what: 'runs of hostd’s BPF programs after the last session has gone',

@@ -35,11 +35,12 @@ export async function costSample(
   const { pid } = observer;
   try {
     const used = () => (pid === undefined ? 0 : cpuSeconds(pid));
+    const ran = () => (pid === undefined ? { ns: 0, runs: 0 } : programRuns(pid));
     const before = used();
     const running = run(loop, observer.socket, WAKEUPS, BEGIN + seconds);
     running.catch(() => {}); // Told of below.
     await sleep(BEGIN * 1000);
-    const programs = pid === undefined ? { ns: 0, runs: 0 } : programRuns(pid);
+    const programs = ran();
     const cpu = used();
     const clock = busyClock();
     const { wakeups, reports, steps } = JSON.parse(await running) as Record<string, number>;
@@ -51,7 +52,7 @@ export async function costSample(
       machine: (100 * busy) / elapsed,
       own: (100 * (used() - cpu)) / elapsed,
       beginMs: 1000 * (cpu - before),
-      programs: pid === undefined ? { ns: 0, runs: 0 } : runsSince(programs, programRuns(pid)),
+      programs: runsSince(programs, ran()),
       seconds: elapsed,
     };
   } finally {

@@ -40,7 +40,6 @@ async function runHostd(flags: HostdFlags): Promise<void> {
   };
 
   const { yieldToWoken } = await import('../kernel/own-scheduling.ts');
-  const { compileEarlyAfterStart } = await import('../daemon/compile-early.ts');
   // Heard from the first moment: a signal during the start ends hostd as cleanly as a later one.
   const { startDaemon } = await import('../daemon/daemon.ts');
   let started = (_daemon: Daemon) => {};
@@ -71,5 +70,6 @@ async function runHostd(flags: HostdFlags): Promise<void> {
   started(await startDaemon(config, { dryRun: flags.dryRun === true, log }));
   // After the start: its children keep the scheduling that they were born with.
   yieldToWoken();
+  const { compileEarlyAfterStart } = await import('../daemon/compile-early.ts');
   compileEarlyAfterStart();
 }
