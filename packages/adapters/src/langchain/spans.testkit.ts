@@ -1,6 +1,11 @@
 import { context, trace } from '@opentelemetry/api';
 import { AsyncLocalStorageContextManager } from '@opentelemetry/context-async-hooks';
-import { InMemorySpanExporter, SimpleSpanProcessor, TracerProvider } from '@opentelemetry/sdk-trace';
+import {
+  InMemorySpanExporter,
+  SimpleSpanProcessor,
+  type SpanProcessor,
+  TracerProvider,
+} from '@opentelemetry/sdk-trace';
 import { connect, PrewakeSpanProcessor, shutdown } from '@prewake/sdk';
 import { afterEach, beforeEach, expect } from 'vitest';
 import { type PrewakeCallbackHandler, prewake } from './index.ts';
@@ -11,12 +16,25 @@ type Recorded = ReturnType<InMemorySpanExporter['getFinishedSpans']>[number];
 export class SpanRecorder {
   #exporter = new InMemorySpanExporter();
   #provider = new TracerProvider();
+  /** Identifiers of spans in the order in which they began: their times are too coarse to tell. */
+  #begun: string[] = [];
 
   /** Begins afresh: with no span, and a provider that nobody has shut down. */
   async start(socket = '/nowhere/hostd.sock'): Promise<this> {
     this.#exporter = new InMemorySpanExporter();
+    this.#begun = [];
+    const beginnings: SpanProcessor = {
+      onStart: (span) => void this.#begun.push(span.spanContext().spanId),
+      onEnd: () => undefined,
+      forceFlush: async () => undefined,
+      shutdown: async () => undefined,
+    };
     this.#provider = new TracerProvider({
-      spanProcessors: [new PrewakeSpanProcessor(), new SimpleSpanProcessor({ exporter: this.#exporter })],
+      spanProcessors: [
+        beginnings,
+        new PrewakeSpanProcessor(),
+        new SimpleSpanProcessor({ exporter: this.#exporter }),
+      ],
     });
     context.setGlobalContextManager(new AsyncLocalStorageContextManager().enable());
     trace.setGlobalTracerProvider(this.#provider);
@@ -39,18 +57,15 @@ export class SpanRecorder {
     return this.spans.filter((span) => span.name === name);
   }
 
-  /**
-   * The spans as lines, children indented below their parents, in the order in which they began: outermost ones by the
-   * millisecond, and then by name.
-   */
-  tree(parent?: string, indent = ''): string[] {
-    return this.spans
-      .filter((span) => span.parentSpanContext?.spanId === parent)
-      .sort(
-        (a, b) =>
-          a.startTime[0] - b.startTime[0] || a.startTime[1] - b.startTime[1] || a.name.localeCompare(b.name),
-      )
-      .flatMap((span) => [indent + span.name, ...this.tree(span.spanContext().spanId, `${indent}  `)]);
+  /** The spans as lines in the order in which they began, children indented below their parents. */
+  tree(): string[] {
+    const ended = new Map(this.spans.map((span) => [span.spanContext().spanId, span]));
+    const begun = this.#begun.map((id) => ended.get(id)).filter((span) => span !== undefined);
+    const below = (parent: string | undefined, indent: string): string[] =>
+      begun
+        .filter((span) => span.parentSpanContext?.spanId === parent)
+        .flatMap((span) => [indent + span.name, ...below(span.spanContext().spanId, `${indent}  `)]);
+    return below(undefined, '');
   }
 }
 
