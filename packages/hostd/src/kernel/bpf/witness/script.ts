@@ -1,9 +1,14 @@
 /**
  * The same questions in bpftrace's language, for the threads whose comm begins with `prefix`. Between two forks of a
  * thread called `${prefix}!` it counts; what belongs to a stay on a CPU is counted when the stay ends, as we do.
+ *
+ * We look at an event after it: `after_*` says what it took from each of its looks to the end of its programs, in
+ * nanoseconds and times.
  */
 export function script(prefix: string): string {
   const is = (what: string): string => `strncmp(${what}, "${prefix}", ${prefix.length}) == 0`;
+  const after = (look: string, at: string): string =>
+    `if (@counting) { @after_${look} = count(); @after_${look}_ns = sum(nsecs - ${at}); }`;
   return `
 tracepoint:sched:sched_process_fork /strncmp(comm, "${prefix}!", ${prefix.length + 1}) == 0/ {
   @counting = @counting ? 0 : 1;
@@ -17,6 +22,7 @@ tracepoint:sched:sched_waking /${is('args->comm')}/ {
   @waking_queued[args->pid] = @queued_ns[tid];
   @waking_in_timer[args->pid] = @timer_late[cpu];
   @waking_in_work[args->pid] = @in_work[tid] && !@irq_at[cpu] && !@softirq_at[cpu] && !@timer_late[cpu] ? 1 : 0;
+  ${after('waking', '@waking[args->pid]')}
 }
 /* In several programs: one would be too long for the verifier. They run in this order. */
 tracepoint:sched:sched_switch /${is('args->prev_comm')}/ {
@@ -38,7 +44,8 @@ tracepoint:sched:sched_switch /${is('args->prev_comm')}/ {
   }
   delete(@idle_ns[$pid]); delete(@blocked_ns[$pid]); delete(@work_ns[$pid]); delete(@slice_hits[$pid]);
   if ($state == 1) { delete(@faulted[$pid]); }
-  if ($state == 2) { @asleep[$pid] = nsecs; }
+  @out_at[cpu] = nsecs;
+  if ($state == 2) { @asleep[$pid] = @out_at[cpu]; }
 }
 tracepoint:sched:sched_switch /${is('args->next_comm')}/ {
   $pid = args->next_pid;
@@ -100,7 +107,9 @@ tracepoint:sched:sched_switch /${is('args->next_comm')}/ {
   }
   delete(@waking[args->next_pid]);
   delete(@ready[args->next_pid]);
+  ${after('in', '@on[args->next_pid]')}
 }
+tracepoint:sched:sched_switch /${is('args->prev_comm')}/ { ${after('out', '@out_at[cpu]')} }
 tracepoint:sched:sched_switch /args->next_pid == 0/ { delete(@idle_exit[cpu]); }
 tracepoint:power:cpu_idle /args->state == 4294967295/ { @idle_exit[args->cpu_id] = nsecs; }
 tracepoint:power:cpu_idle /args->state != 4294967295/ { delete(@idle_exit[args->cpu_id]); }
@@ -131,16 +140,23 @@ tracepoint:irq:softirq_exit {
 
 tracepoint:timer:hrtimer_start /${is('comm')}/ { @asked[args->hrtimer] = args->softexpires; }
 tracepoint:timer:hrtimer_expire_entry /@asked[args->hrtimer]/ {
-  @timer_late[cpu] = nsecs - @asked[args->hrtimer];
+  $at = nsecs;
+  @timer_late[cpu] = $at - @asked[args->hrtimer];
   delete(@asked[args->hrtimer]);
+  ${after('expired', '$at')}
 }
 tracepoint:timer:hrtimer_expire_exit { delete(@timer_late[cpu]); }
 
-tracepoint:workqueue:workqueue_queue_work { @queued[args->work] = nsecs; }
+tracepoint:workqueue:workqueue_queue_work {
+  @queued[args->work] = nsecs;
+  ${after('queued', '@queued[args->work]')}
+}
 tracepoint:workqueue:workqueue_execute_start {
+  $at = nsecs;
   @in_work[tid] = 1;
-  if (@queued[args->work]) { @queued_ns[tid] = nsecs - @queued[args->work]; }
+  if (@queued[args->work]) { @queued_ns[tid] = $at - @queued[args->work]; }
   delete(@queued[args->work]);
+  ${after('started', '$at')}
 }
 tracepoint:workqueue:workqueue_execute_end { delete(@in_work[tid]); delete(@queued_ns[tid]); }
 

@@ -31,8 +31,16 @@ const SUMS = [
   ...['slices', 'wakeups', 'preempted', 'remote_exits', 'sleeps'],
   ...['timers', 'works', 'irqs', 'softirqs', 'completed'],
 ].map((name) => `${name}_ns`);
-/** Waits that are short enough for what lies between two looks to count. */
-const SHORT = ['wakeups', 'preempted', 'remote_exits', 'works'];
+/** The looks of the witness between which each time lies. An interrupt's programs are short. */
+const LOOKS: Readonly<Record<string, readonly string[]>> = {
+  slices: ['in', 'out'],
+  wakeups: ['waking', 'in'],
+  preempted: ['out', 'in'],
+  remote_exits: ['waking'],
+  sleeps: ['out', 'waking'],
+  timers: ['expired'],
+  works: ['queued', 'started'],
+};
 const MEASURES = [...COUNTS, ...OTHER_COUNTS, ...SUMS];
 
 interface Hearing {
@@ -141,19 +149,23 @@ describe.skipIf(missing !== undefined)(`beside bpftrace${missing ? ` (${missing}
 });
 
 /**
- * What lies between a look of bpftrace's and ours at the same event, nanoseconds: its own programs. A wakeup of a warm
- * CPU takes a few microseconds only, of which they are more than 3 %.
+ * Equal counts, unless events are known to be lost; sums of time equal within 3 %, and what our look at the beginning
+ * or the end of each came later than the witness's: a wakeup of a warm CPU takes less than ten times as long as the
+ * witness's own programs.
  */
-const BETWEEN_LOOKS_NS = 1000;
-
-/** Equal counts, unless events are known to be lost; equal sums of time within 3 %, or what two looks may differ by. */
 function agrees({ ours, theirs, lost }: Hearing, name: string): boolean {
   const mine = ours.get(name) as number;
   const its = theirs.get(name) ?? 0;
   if (!name.endsWith('_ns')) return Math.abs(mine - its) <= lost;
   const counted = name.slice(0, -'_ns'.length);
-  const apart = SHORT.includes(counted) ? (theirs.get(counted) ?? 0) * BETWEEN_LOOKS_NS : 0;
-  return Math.abs(mine - its) <= Math.max(0.03 * its, apart);
+  const later = Math.max(0, ...(LOOKS[counted] ?? []).map((look) => afterLook(theirs, look)));
+  return Math.abs(mine - its) <= 0.03 * its + (theirs.get(counted) ?? 0) * later;
+}
+
+/** What the witness's programs took from a look of its to their end, on the average, nanoseconds. */
+function afterLook(theirs: Testimony, look: string): number {
+  const looks = theirs.get(`after_${look}`) ?? 0;
+  return looks && (theirs.get(`after_${look}_ns`) ?? 0) / looks;
 }
 
 /** proc_pid_stat(5): minflt, cminflt, majflt, cmajflt are fields 10 to 13. */
