@@ -23,6 +23,26 @@ it('each further wakeup renews the active window, which ends by itself', async (
   expect(limit(0)).toBe('0');
 });
 
+it('lasts from the wakeup and not from when that is heard of, and a late word shortens none', async () => {
+  const { windows, guards, limit } = await rig();
+  const ends = (id: number, agoUs: number) => {
+    windows.waitStarted(one, { ...waitFrame(id), at: monotonicMicros() - 10_000 });
+    windows.waitEnded(one, { ...waitEnd(id), at: monotonicMicros() - agoUs });
+  };
+  ends(1, 5000);
+  expect(guards.leases()).toEqual([]);
+  ends(2, 1500);
+  expect(guards.leases()).toHaveLength(1);
+  await ms(1);
+  expect(limit(0)).toBe('0');
+  ends(3, 0);
+  ends(4, 1500);
+  await ms(1);
+  expect(limit(0)).toBe('n/a');
+  await ms(2);
+  expect(limit(0)).toBe('0');
+});
+
 it.each(['holdout', 'no_benefit'] as const)('a wait that is left alone (%s) has none', async (reason) => {
   const { windows, guards } = await rig({ policy: planned({ windows: [], reason }) });
   windows.waitStarted(one, waitFrame(1));

@@ -30,19 +30,24 @@ export class ActiveWindows {
     return this.#of(claimant, claimant.task(thread).tid) !== undefined;
   }
 
-  /** A thread has woken. */
-  renew(claimant: Claimant, thread: number | undefined): Refusal | undefined {
-    if (this.#lengthUs <= 0) return undefined;
+  /**
+   * A thread has woken.
+   * @param woken when; where that is longer ago than a window lasts, there is none
+   */
+  renew(claimant: Claimant, thread: number | undefined, woken: Micros): Refusal | undefined {
+    const lengthUs = woken + this.#lengthUs - this.#now();
+    if (lengthUs <= 0) return undefined;
     const { tid } = claimant.task(thread);
     const running = this.#of(claimant, tid);
     if (running && this.#claims.fits(running.claim)) {
-      const refused = this.#claims.extend(running.claim, this.#now() + this.#lengthUs);
+      const until = Math.max(woken + this.#lengthUs, running.claim.paidUntil);
+      const refused = this.#claims.extend(running.claim, until);
       if (refused !== 'lost') {
         if (!refused) this.#endWhenPaid(claimant.id, running);
         return undefined;
       }
     }
-    const claim = this.#claims.open(claimant, thread, `active ${claimant.id}`, this.#lengthUs, 'awake');
+    const claim = this.#claims.open(claimant, thread, `active ${claimant.id}`, lengthUs, 'awake');
     // Afterwards: what both hold is not written twice.
     if (running) this.#end(claimant.id, running);
     if (!claim || 'granted' in claim) return claim;

@@ -150,7 +150,7 @@ export class Windows {
     if (!wait) return undefined;
     const armed = wait.claim !== undefined;
     const open = armed || this.#active.isOpen(claimant, wait.frame.thread);
-    if (!frame.cancelled) this.#renewActive(wait);
+    if (!frame.cancelled) this.#renewActive(wait, frame.at);
     this.#forget(wait, frame.at);
     // A pause says nothing of what the budget can pay.
     const cut = wait.refused !== undefined && wait.refused.grant.reason !== 'paused';
@@ -345,11 +345,11 @@ export class Windows {
   }
 
   /** Waits that are left alone on purpose have no active window after them. */
-  #renewActive(wait: OpenWait): void {
+  #renewActive(wait: OpenWait, woken: Micros): void {
     const { claims, now } = this.#options;
     const { reason } = wait.plan;
     if (!claims.useful || reason === 'no_benefit' || reason === 'holdout') return;
-    const refusal = this.#active.renew(wait.claimant, wait.frame.thread);
+    const refusal = this.#active.renew(wait.claimant, wait.frame.thread, woken);
     // What became of the wait itself is another matter.
     if (refusal) this.#tellRefused(wait, refusal, now());
   }
