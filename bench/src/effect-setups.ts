@@ -1,7 +1,14 @@
 import { closeSync, openSync, writeSync } from 'node:fs';
 import { cpus } from 'node:os';
 import { readIdleUsage } from './demo/idle-usage.ts';
-import { asLines, fixedWindow, parseWakeups, type WorkloadWait } from './effect-waits.ts';
+import {
+  ACTIVE_US,
+  asLines,
+  fixedWindow,
+  parseWakeups,
+  plannedShare,
+  type WorkloadWait,
+} from './effect-waits.ts';
 import { hasPerformanceGovernor, holdPerformanceGovernor } from './governor.ts';
 import { HostdProcess } from './hostd-process.ts';
 import type { NativeProgram } from './native.ts';
@@ -106,10 +113,12 @@ const prewake = (share: number, stateDir: string): Setup => ({
   name: `Prewake, ${share * 100} %`,
   guard: true,
   async run(waiter, waits) {
-    const hostd = await HostdProcess.startArming(
-      `policy: { armedShare: ${share}, startCreditMs: 0, activeWindowMs: 0.3 }\n${UNLIMITED_BUDGET}${IDLE_GUARD_ONLY}`,
-      ['--state-dir', stateDir],
-    );
+    const planned = plannedShare(waits, share);
+    const policy = `policy: { armedShare: ${planned}, startCreditMs: 0, activeWindowMs: ${ACTIVE_US / 1000} }`;
+    const hostd = await HostdProcess.startArming(`${policy}\n${UNLIMITED_BUDGET}${IDLE_GUARD_ONLY}`, [
+      '--state-dir',
+      stateDir,
+    ]);
     try {
       const run = await wait(waiter, waits, { socket: hostd.socket, locked: false });
       const covered = run.covered.map((armed, i) => armed && (waits[i] as WorkloadWait).us >= LONG_ENOUGH_US);

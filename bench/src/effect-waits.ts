@@ -13,6 +13,8 @@ const SHORTEST_US = 500;
 const LONGEST_US = 150_000;
 const PERIOD_US = 25_000;
 const PER_SESSION = 20;
+/** What the program (bench/native/waiter.c) computes after each wakeup, and the length of the active window. */
+export const ACTIVE_US = 300;
 
 /** Names as the workload's file has them: no blanks. */
 const word = (text: string) => text.replace(/[^\w.:-]/g, '_').slice(0, 60) || 'none';
@@ -52,6 +54,16 @@ export function fixedWindow(waits: readonly WorkloadWait[], share: number): numb
     shorter += us;
   }
   return lengths.at(-1) ?? 0;
+}
+
+/**
+ * The part of wait time to plan for so that `share` of all time is armed: active windows, while the program computes, are
+ * armed besides.
+ */
+export function plannedShare(waits: readonly WorkloadWait[], share: number): number {
+  const waited = waits.reduce((sum, { us }) => sum + us, 0);
+  const awake = waits.length * ACTIVE_US;
+  return Math.max(0, share - (1 - share) * (awake / waited));
 }
 
 /** The workload as bench/native/waiter.c reads it. */

@@ -1,7 +1,7 @@
 import { expect, it } from 'vitest';
 import { costs, coveredFigures, latenesses, ratioOf, samePairs } from './effect-figures.ts';
 import type { EffectRun } from './effect-setups.ts';
-import { asLines, fixedWindow, parseWakeups, workload } from './effect-waits.ts';
+import { ACTIVE_US, asLines, fixedWindow, parseWakeups, plannedShare, workload } from './effect-waits.ts';
 import { verdict } from './result.ts';
 import { sum } from './statistics.ts';
 
@@ -30,6 +30,15 @@ it('a fixed window arms just the share that it is for', () => {
     const armed = sum(waits.map(({ us }) => Math.min(us, window)));
     expect(armed / sum(waits.map(({ us }) => us))).toBeCloseTo(share, 6);
   }
+});
+
+it('what is planned and the active windows together are the share of all time', () => {
+  const waits = workload(rows, 0, 200);
+  const waited = sum(waits.map(({ us }) => us));
+  const awake = waits.length * ACTIVE_US;
+  const armed = plannedShare(waits, 0.1) * waited + awake;
+  expect(armed / (waited + awake)).toBeCloseTo(0.1, 6);
+  expect(plannedShare(waits, 0)).toBe(0);
 });
 
 it('reads what the waiter prints', () => {
