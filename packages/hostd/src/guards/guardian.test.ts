@@ -204,7 +204,7 @@ test('a guardian that is stopped is noticed: nothing is held without it, and not
   const child = await hostd();
   process.kill(child.guardian, 'SIGSTOP');
   await child.heard((event) => event.type === 'void' && event.reason === 'guardian');
-  expect(limits()).toEqual(['0', '0']);
+  await limitsLifted();
   const armings = () => child.said.filter((message) => message.armed === true).length;
   const before = armings();
   child.process.stdin?.write('\n');
