@@ -88,7 +88,8 @@ describe.skipIf(!root)(`an agent beside hostd${root ? '' : ' [needs root]'}`, ()
     expect(status.leases).toBe(0);
   });
 
-  it('is seen from outside: the idle loop polled instead of halting', () => {
+  it('is seen from outside: the idle loop polled instead of halting', (ctx) => {
+    if (idle.every(({ usage }) => usage === 0)) ctx.skip('no CPU was idle at any time');
     const polled = idle.find((state) => state.state === 'POLL');
     expect(polled?.usage).toBeGreaterThan(0);
   });
