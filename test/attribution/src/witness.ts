@@ -25,6 +25,12 @@ process.on('exit', () => closeSync(schedstat));
 /** CLOCK_MONOTONIC, nanoseconds. */
 export const now = () => Number(process.hrtime.bigint());
 
+/** How often the calling thread has left its CPU by its own will: ru_nvcsw of getrusage(2). */
+export function timesSlept(): number {
+  getrusage(RUSAGE_THREAD, usage);
+  return Number(usage[16]);
+}
+
 /** Of the calling thread, which has to be the main one. */
 export function account(): Account {
   const length = readSync(schedstat, text, 0, text.length, 0);
