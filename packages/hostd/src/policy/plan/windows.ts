@@ -37,22 +37,23 @@ export function planWindows(
 
 /**
  * Cuts windows to what is left to spend: at any time armed time is at most `credit` plus `share` of the time that
- * the wait has lasted. The earlier comes first.
+ * the wait has lasted. The earlier comes first. Cuts what it is given: nobody else may have it.
  */
 export function cutToCredit(windows: PlannedWindow[], credit: Micros, share: number): PlannedWindow[] {
   if (share >= 1) return windows;
   let spent = 0;
-  const kept: PlannedWindow[] = [];
-  for (const { arm, disarm } of windows) {
+  let kept = 0;
+  for (const window of windows) {
+    const { arm, disarm } = window;
     const longest = (credit + share * arm - spent) / (1 - share);
     // A sliver covers nothing and costs two writes.
     if (!(longest >= Math.min(1000, disarm - arm))) continue;
-    const end = Math.min(disarm, arm + longest);
-    kept.push({ arm, disarm: end });
-    spent += end - arm;
+    window.disarm = Math.min(disarm, arm + longest);
+    spent += window.disarm - arm;
+    windows[kept++] = window;
   }
   // Kept for as long as the wait lasts: without the room that push() leaves for sixteen more.
-  return kept.slice();
+  return windows.slice(0, kept);
 }
 
 /** Later by `offset`, without what lies before `from`. */

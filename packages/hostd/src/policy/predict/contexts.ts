@@ -1,6 +1,6 @@
 import type { Micros } from '@prewake/sdk/protocol';
 import type { CorrectionKeys } from './corrections.ts';
-import type { SessionHistory } from './session-history.ts';
+import type { Recent, SessionHistory } from './session-history.ts';
 
 /**
  * The contexts in which a wait is looked up beside its class. Each is an expert: what it has seen differently from
@@ -35,12 +35,16 @@ export interface Subject {
 export const VALUE: number = 2 ** 24;
 export const OWNER: number = 2 ** 20;
 
-export function contextKeys(subject: Subject, history: SessionHistory): ContextKeys {
+/** @param recent what the history has of the class */
+export function contextKeys(
+  subject: Subject,
+  history: SessionHistory,
+  recent: Recent | undefined,
+): ContextKeys {
   const { classId, tokens } = subject;
   const { lastClass, lastFamily } = history;
   const growth = tokens - history.lastTokens;
   const step = Number.isNaN(tokens) ? Number.NaN : octave(growth, Math.log2(growth), 1);
-  const recent = history.recent(classId);
   const last = recent ? Math.round(recent[0] as number) : 63;
   const path = mix(mix(lastFamily, history.familyBefore), octave(history.lastUs, history.lastLog, 0.5));
   return [

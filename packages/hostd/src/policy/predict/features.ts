@@ -1,4 +1,4 @@
-import type { SessionHistory } from './session-history.ts';
+import type { Recent, SessionHistory } from './session-history.ts';
 
 export const FEATURES = 12;
 
@@ -7,13 +7,16 @@ const MIDDLE = 19;
 /** From about so many new input tokens on, reading them is no longer the smaller part of a wait. */
 const MANY_TOKENS = 2000;
 
-/** What the regression of a kind predicts from: recent waits and input tokens, on log scales. */
+/**
+ * What the regression of a kind predicts from: recent waits and input tokens, on log scales.
+ * @param recent what the history has of the class
+ */
 export function features(
   history: SessionHistory,
-  wait: { classId: number; kindId: number; tokens: number },
+  recent: Recent | undefined,
+  wait: { kindId: number; tokens: number },
   classMean: number,
 ): number[] {
-  const recent = history.recent(wait.classId);
   const { lastLog, lastUs, lastTokenWaitUs } = history;
   const growth = wait.tokens - history.lastTokens;
   // What a session does not know yet is taken to be as the class is: nothing else would be extrapolated.

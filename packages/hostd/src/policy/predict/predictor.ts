@@ -100,13 +100,14 @@ export class Predictor {
       inputTokens !== undefined && inputTokens > 0 && inputTokens < 1e12 ? inputTokens : Number.NaN;
     const ids = { classId: cls.id, kindId: kind.id, family: cls.family, sessionId: history.id, tokens };
     const mean = Number.isNaN(cls.meanLog) ? 19 : cls.meanLog;
+    const recent = history.recent(cls.id);
     return {
       kind,
       cls,
       history,
-      keys: contextKeys(ids, history),
+      keys: contextKeys(ids, history, recent),
       corrections: correctionKeys(ids, history),
-      features: features(history, ids, mean),
+      features: features(history, recent, ids, mean),
       tokens,
       meanLog: cls.meanLog,
     };
