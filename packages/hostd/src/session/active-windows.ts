@@ -35,19 +35,19 @@ export class ActiveWindows {
    * @param woken when; where that is longer ago than a window lasts, there is none
    */
   renew(claimant: Claimant, thread: number | undefined, woken: Micros): Refusal | undefined {
-    const lengthUs = woken + this.#lengthUs - this.#now();
-    if (lengthUs <= 0) return undefined;
+    const until = woken + this.#lengthUs;
+    const leftUs = until - this.#now();
+    if (leftUs <= 0) return undefined;
     const { tid } = claimant.task(thread);
     const running = this.#of(claimant, tid);
     if (running && this.#claims.fits(running.claim)) {
-      const until = Math.max(woken + this.#lengthUs, running.claim.paidUntil);
-      const refused = this.#claims.extend(running.claim, until);
+      const refused = this.#claims.extend(running.claim, Math.max(until, running.claim.paidUntil));
       if (refused !== 'lost') {
         if (!refused) this.#endWhenPaid(claimant.id, running);
         return undefined;
       }
     }
-    const claim = this.#claims.open(claimant, thread, `active ${claimant.id}`, lengthUs, 'awake');
+    const claim = this.#claims.open(claimant, thread, `active ${claimant.id}`, leftUs, 'awake');
     // Afterwards: what both hold is not written twice.
     if (running) this.#end(claimant.id, running);
     if (!claim || 'granted' in claim) return claim;

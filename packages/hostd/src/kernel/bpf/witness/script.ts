@@ -140,10 +140,8 @@ tracepoint:irq:softirq_exit {
 
 tracepoint:timer:hrtimer_start /${is('comm')}/ { @asked[args->hrtimer] = args->softexpires; }
 tracepoint:timer:hrtimer_expire_entry /@asked[args->hrtimer]/ {
-  $at = nsecs;
-  @timer_late[cpu] = $at - @asked[args->hrtimer];
+  @timer_late[cpu] = nsecs - @asked[args->hrtimer];
   delete(@asked[args->hrtimer]);
-  ${after('expired', '$at')}
 }
 tracepoint:timer:hrtimer_expire_exit { delete(@timer_late[cpu]); }
 

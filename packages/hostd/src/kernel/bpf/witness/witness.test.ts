@@ -31,14 +31,12 @@ const SUMS = [
   ...['slices', 'wakeups', 'preempted', 'remote_exits', 'sleeps'],
   ...['timers', 'works', 'irqs', 'softirqs', 'completed'],
 ].map((name) => `${name}_ns`);
-/** The looks of the witness between which each time lies. An interrupt's programs are short. */
+/** The looks of the witness between which those times lie that are short against its own programs. */
 const LOOKS: Readonly<Record<string, readonly string[]>> = {
-  slices: ['in', 'out'],
   wakeups: ['waking', 'in'],
   preempted: ['out', 'in'],
   remote_exits: ['waking'],
   sleeps: ['out', 'waking'],
-  timers: ['expired'],
   works: ['queued', 'started'],
 };
 const MEASURES = [...COUNTS, ...OTHER_COUNTS, ...SUMS];
