@@ -13,6 +13,7 @@ import { hasPerformanceGovernor, holdPerformanceGovernor } from './governor.ts';
 import { HostdProcess } from './hostd-process.ts';
 import type { NativeProgram } from './native.ts';
 import { withControls } from './own-controls.ts';
+import { sum } from './statistics.ts';
 import { IDLE_GUARD_ONLY, UNLIMITED_BUDGET } from './unlimited.ts';
 
 /** The service and everything else; the agent waits on the last CPU. */
@@ -55,7 +56,7 @@ async function wait(
   waits: readonly WorkloadWait[],
   { socket = '-', fixedUs = 0, locked = true },
 ): Promise<EffectRun> {
-  const seconds = waits.reduce((sum, { us }) => sum + us, 0) / 1e6;
+  const seconds = sum(waits.map(({ us }) => us)) / 1e6;
   const args = [HOME_CPU, SERVICE_CPU, socket, fixedUs.toFixed(1)];
   const before = polledSeconds();
   const run = (prefix: string[]) =>
@@ -63,7 +64,7 @@ async function wait(
   const out = locked ? await withControls(run) : await run([]);
   const { lateUs, armed, elapsed } = parseWakeups(out);
   if (lateUs.length !== waits.length) throw new Error(`${lateUs.length} of ${waits.length} waits ended`);
-  const held = waits.reduce((sum, { us }) => sum + Math.min(us, fixedUs), 0) / 1e6;
+  const held = sum(waits.map(({ us }) => Math.min(us, fixedUs))) / 1e6;
   return { lateUs, covered: armed, elapsed, armed: held, polled: polledSeconds() - before };
 }
 

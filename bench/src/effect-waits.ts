@@ -1,4 +1,5 @@
 import type { TraceRow } from '@prewake/hostd/internal';
+import { sum } from './statistics.ts';
 
 /** One wait of the workload. `timer` ends at a known time, anything else with a service's answer. */
 export interface WorkloadWait {
@@ -46,7 +47,7 @@ export function workload(rows: readonly TraceRow[], first: number, count: number
 /** How long to hold a guard from the start of each wait so that `share` of all wait time is armed: by hindsight. */
 export function fixedWindow(waits: readonly WorkloadWait[], share: number): number {
   const lengths = waits.map(({ us }) => us).sort((a, b) => a - b);
-  const budget = share * lengths.reduce((sum, us) => sum + us, 0);
+  const budget = share * sum(lengths);
   let shorter = 0;
   for (const [i, us] of lengths.entries()) {
     const longer = lengths.length - i;
@@ -61,9 +62,9 @@ export function fixedWindow(waits: readonly WorkloadWait[], share: number): numb
  * armed besides.
  */
 export function plannedShare(waits: readonly WorkloadWait[], share: number): number {
-  const waited = waits.reduce((sum, { us }) => sum + us, 0);
+  const waited = sum(waits.map(({ us }) => us));
   const awake = waits.length * ACTIVE_US;
-  return Math.max(0, share - (1 - share) * (awake / waited));
+  return Math.max(0, (share * (waited + awake) - awake) / waited);
 }
 
 /** The workload as bench/native/waiter.c reads it. */

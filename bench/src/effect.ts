@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { parseTrace } from '@prewake/hostd/internal';
 import { costs, coveredFigures, latenesses } from './effect-figures.ts';
 import { type EffectRun, LONG_ENOUGH_US, SHARES, setups } from './effect-setups.ts';
-import { workload } from './effect-waits.ts';
+import { ACTIVE_US, workload } from './effect-waits.ts';
 import { NativeProgram } from './native.ts';
 import type { Bench, Figure } from './result.ts';
 
@@ -57,7 +57,7 @@ export const effect: Bench = {
         `${rounds} interleaved rounds of ${perRound} waits, the same in each set-up: a hundredth of recorded agents’ waits (0.5 to 150 ms), ended by a service on another CPU, which is awake for 0.3 ms before it answers in all set-ups, and after every second one a timer of 25 ms. Lateness is from the service’s sending, or the timer’s time, to the first instruction of a C program.`,
         `Covered: the CPU’s limit was set when the program looked, straight after it woke, and had been since the wait began or, with Prewake, the wait had lasted at least ${LONG_ENOUGH_US / 1000} ms: in a shorter one the guard comes less than 1 ms before the wakeup. Covered wakeups are compared with the always-on guard’s wakeups from the very same waits.`,
         'Armed time is summed over CPUs, Prewake’s by hostd’s own count, and is given as a part of one CPU’s time. The always-on guard holds every CPU and is counted as one. The fixed window’s length is by hindsight, for a fifth of all wait time; so is what is left of Prewake’s share to plan with, once the active windows are taken off.',
-        'The waits are a hundred times shorter than real ones and the lead before a wakeup (1 ms) is not, so a window costs a far larger share here than it would. The active window is 0.3 ms, what the program computes after each wakeup.',
+        `The waits are a hundred times shorter than real ones and the lead before a wakeup (1 ms) is not, so a window costs a far larger share here than it would. The active window is ${ACTIVE_US / 1000} ms, what the program computes after each wakeup.`,
         governor
           ? 'Static frequency: the performance governor.'
           : 'No static frequency set-up: this machine has no frequency policy and no uclamp, so its effect is unknown here.',
