@@ -13,8 +13,8 @@ export interface AttributionOptions {
   largest: { count: number; ns: number };
   /**
    * How long slices are kept for frames that may still tell whose they are, nanoseconds: `idle` after the threads
-   * with steps have slept, by when their frames have been written; `busy` where they have not, as in a long turn of
-   * the event loop. A step whose frames come later than that is incomplete.
+   * with steps have slept, by when their frames have been written, unless they slept in the middle of a turn of the
+   * event loop; `busy` where they have not slept at all. A step whose frames come later than that is incomplete.
    */
   settleLagNs: { idle: number; busy: number };
   /** How long a step's report waits for the slice in which it ended. Nanoseconds. */
@@ -39,7 +39,7 @@ export const defaultAttributionOptions: AttributionOptions = {
   isCovered: () => false,
   threadRole: () => 'other',
   largest: { count: 3, ns: 100_000 },
-  settleLagNs: { idle: 50e6, busy: 2e9 },
+  settleLagNs: { idle: 250e6, busy: 2e9 },
   graceNs: 150e6,
   limits: {
     steps: 512,

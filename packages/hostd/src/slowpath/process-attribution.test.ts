@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { A, end, run, start, step, TGID, us } from './attribution.testkit.ts';
+import { A, B, end, run, start, step, TGID, us } from './attribution.testkit.ts';
 
 describe('memory', () => {
   it('holds the slices of a long step no longer than frames may be late, and loses nothing', () => {
@@ -61,5 +61,35 @@ describe('memory', () => {
     slice({ onAt: 100 });
     attribution.sessionEnded('s1');
     expect(attribution.load()).toEqual({ sessions: 0, steps: 0, slices: 0, processes: 0, dropped: 0 });
+  });
+});
+
+describe('marks of a turn in which the thread has slept', () => {
+  const TURN = 1_000_000;
+  /** @param late how long after the turn began they are read */
+  const told = (late: number) => {
+    const { frames, slice, find } = start();
+    const at = TURN + late;
+    frames(step(A, 900), step(B, 900), run(900, B));
+    // A synchronous read, and a long one after it.
+    slice({ wakingAt: TURN, onAt: TURN + 10, offAt: TURN + 3000, minorFaults: 1 });
+    slice({ wakingAt: TURN + 4000, onAt: TURN + 4010, offAt: TURN + 150_000 });
+    for (let now = TURN + 5000; now < at; now += 25_000) find(now);
+    frames(run(TURN + 5, A), end(A, at), end(B, at));
+    slice({ wakingAt: at - 20, onAt: at - 10, offAt: at + 100 });
+    return find(at + 100).reports;
+  };
+
+  it('are heeded as long as slices are kept', () => {
+    const { [A]: a, [B]: b } = told(200_000);
+    expect(a).toMatchObject({ complete: true, counts: { 'page_fault.minor': 1 } });
+    expect(b).toMatchObject({ complete: true });
+    expect(b?.counts?.['page_fault.minor'] ?? 0).toBe(0);
+  });
+
+  it('are missed once they have been charged, and the steps say so', () => {
+    const { [A]: a, [B]: b } = told(600_000);
+    expect(a).toMatchObject({ complete: false, incomplete: 'lost' });
+    expect(b).toMatchObject({ complete: false, incomplete: 'lost' });
   });
 });
