@@ -67,7 +67,7 @@ export interface Truth {
   cause: Cause;
   /** Nanoseconds by class; a class that is missing was not measured. */
   ns: Partial<Record<CauseClass, number>>;
-  /** Where `ns` is the least that it may have been: the most. */
+  /** The most that it may have been, where `ns` is the least, or is not known. */
   most?: Partial<Record<CauseClass, number>>;
   /** Where others may have caused some of it, too: what no other may have. */
   alone?: Partial<Record<CauseClass, number>>;

@@ -16,8 +16,11 @@ const WRONG = 0.02;
 /** The code of a step that only waits runs for less than so much of what was planted to run. */
 const OWN_CODE = 0.1;
 
-/** And each has at least so much of what others paid at least for as many calls or faults: a busy host makes it more. */
-const LIKELY = 0.5;
+/**
+ * And each has at least so much of what others paid at least for as many calls or faults. Not more: what one costs is a
+ * latency, and on a busy host that of one step may be several times that of another.
+ */
+const LIKELY = 0.1;
 
 /** Whether figures are lower bounds by their own account. */
 export function isPart(incomplete: unknown): boolean {
