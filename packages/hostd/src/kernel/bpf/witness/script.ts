@@ -3,12 +3,15 @@
  * thread called `${prefix}!` it counts; what belongs to a stay on a CPU is counted when the stay ends, as we do.
  *
  * We look at an event after it: `after_*` says what it took from each of its looks to the end of its programs, in
- * nanoseconds and times.
+ * nanoseconds and times, and what it took at most.
  */
 export function script(prefix: string): string {
   const is = (what: string): string => `strncmp(${what}, "${prefix}", ${prefix.length}) == 0`;
   const after = (look: string, at: string): string =>
-    `if (@counting) { @after_${look} = count(); @after_${look}_ns = sum(nsecs - ${at}); }`;
+    `if (@counting) {
+      $after = nsecs - ${at};
+      @after_${look} = count(); @after_${look}_ns = sum($after); @after_${look}_most_ns = max($after);
+    }`;
   return `
 tracepoint:sched:sched_process_fork /strncmp(comm, "${prefix}!", ${prefix.length + 1}) == 0/ {
   @counting = @counting ? 0 : 1;

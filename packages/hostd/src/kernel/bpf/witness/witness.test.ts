@@ -39,6 +39,8 @@ const LOOKS: Readonly<Record<string, readonly string[]>> = {
   sleeps: ['out', 'waking'],
   works: ['queued', 'started'],
 };
+/** An average says nothing of fewer than these: on a busy machine there is hardly a wakeup that finds its CPU idle. */
+const MANY = 20;
 const MEASURES = [...COUNTS, ...OTHER_COUNTS, ...SUMS];
 
 interface Hearing {
@@ -156,12 +158,14 @@ function agrees({ ours, theirs, lost }: Hearing, name: string): boolean {
   const its = theirs.get(name) ?? 0;
   if (!name.endsWith('_ns')) return Math.abs(mine - its) <= lost;
   const counted = name.slice(0, -'_ns'.length);
-  const later = Math.max(0, ...(LOOKS[counted] ?? []).map((look) => afterLook(theirs, look)));
-  return Math.abs(mine - its) <= 0.03 * its + (theirs.get(counted) ?? 0) * later;
+  const times = theirs.get(counted) ?? 0;
+  const later = Math.max(0, ...(LOOKS[counted] ?? []).map((look) => afterLook(theirs, look, times)));
+  return Math.abs(mine - its) <= 0.03 * its + times * later;
 }
 
-/** What the witness's programs took from a look of its to their end, on the average, nanoseconds. */
-function afterLook(theirs: Testimony, look: string): number {
+/** What the witness's programs took from a look of its to their end, nanoseconds: on the average of many, or at most. */
+function afterLook(theirs: Testimony, look: string, times: number): number {
+  if (times < MANY) return theirs.get(`after_${look}_most_ns`) ?? 0;
   const looks = theirs.get(`after_${look}`) ?? 0;
   return looks && (theirs.get(`after_${look}_ns`) ?? 0) / looks;
 }
