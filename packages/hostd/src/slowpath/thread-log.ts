@@ -13,7 +13,7 @@ export class ThreadLog {
   readonly slices: StoredSlice[] = [];
   /** When the last slice ended, also where it has been settled; 0 before the first. */
   offAt = 0;
-  /** When it last slept of its own will: what its code had to announce until then has been written. */
+  /** When it last slept of its own will: what was to be announced by then has been written, but in the middle of a turn. */
   sleptAt = 0;
   #end: SliceEnd | undefined;
   #inside = 0;
